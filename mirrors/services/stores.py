@@ -1,0 +1,250 @@
+"""Every store's own progress: the first that can be reached decides what is committed, the others follow.
+
+A store that is down, or lies, delays only itself: it is noted, and ``tick`` brings it forward. The bytes are saved in
+the database before any store sees them, so it does not matter which of them has them first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from almanac.addresses import delta_path, object_path
+from almanac.errors import AlmanacError
+from almanac.stores import ObjectStore, StoreError
+from mirrors.failpoints import Passing, nothing
+from mirrors.models import Delta, Publication, PublishedDocument, SignedFile, StoreProgress
+from mirrors.services import probing_stores
+from mirrors.services.catching_up import missed_files
+from mirrors.services.means import FirstThatAnswers, Means, Readable
+from mirrors.services.plain import PlainState, plain_state, put_afterwards, put_plain_addresses
+from mirrors.services.precompressing import put_first_copies
+from mirrors.services.pushing import (
+    NewFiles,
+    ReadBackError,
+    new_files,
+    push_objects,
+    push_timestamp,
+    stored_timestamp,
+)
+from mirrors.services.uploading import lanes
+
+MayCommit = Callable[[], None]
+
+
+def commit(
+    means: Means, publication: Publication, *, may_commit: MayCommit, now: datetime, again: bool
+) -> str:
+    """Makes the publication's commit in one store and returns that store's address.
+
+    A store that cannot take it is noted and the next one is asked; when none can, the first one's error is raised.
+    One that holds what it must not (``EquivocationError``) stops everything.
+    """
+    errors: list[AlmanacError] = []
+    for url in _in_order(means, _before(publication)):
+        try:
+            plan = _plan(means, url, publication, again=again)
+            push_objects(plan.store, plan.files, passing=means.passing, again=plan.again, copy=plan.copy)
+            put_first_copies(plan.store, publication, plan.files.objects)
+            push_timestamp(plan.store, plan.files, passing=means.passing, may_commit=may_commit)
+        except (StoreError, ReadBackError) as error:
+            errors.append(error)
+            note(url, error=str(error), now=now)
+        else:
+            return url
+    raise errors[0]
+
+
+def round_off(means: Means, publication: Publication, *, now: datetime) -> dict[str, str]:
+    """Brings the plain addresses of the store that has the commit to what it says.
+
+    Where it goes down in that very moment and there are others, it counts as one that lags: address → error.
+    """
+    there = _progress()
+    has_it = [url for url in means.stores if there.get(url, 0) >= publication.number]
+    url = has_it[0] if has_it else next(iter(means.stores))
+    store = means.stores[url]
+    try:
+        put_plain_addresses(store, passing=means.passing)
+        put_afterwards(store, publication, passing=means.passing)
+        store.flush()
+    except StoreError as error:
+        if len(means.stores) == 1:
+            raise
+        before = _before(publication)
+        note(url, publication=before.number if before else 0, error=str(error), now=now)
+        return {url: str(error)}
+    return {}
+
+
+def follow(means: Means, publication: Publication, *, may_commit: MayCommit, now: datetime) -> dict[str, str]:
+    """Brings the stores that lag to this publication; returns address → error of those that failed.
+
+    Buckets are brought forward all at once; in their threads nothing touches the database, and no failpoint is passed.
+    """
+    failed: dict[str, str] = {}
+    plans = []
+    there = _progress()
+    for url in [url for url in means.stores if there.get(url, 0) < publication.number]:
+        try:
+            plans.append(_plan(means, url, publication, again=True))
+        except AlmanacError as error:
+            failed[url] = str(error)
+    for url, why in _carried_out(means, plans, may_commit).items():
+        if why is None:
+            note(url, publication=publication.number, now=means.clock())
+        else:
+            failed[url] = str(why)
+    for url, words in failed.items():
+        note(url, error=words, now=now)
+    return failed
+
+
+def readable(means: Means) -> Readable:
+    """For reading what is named by its hash, also where the first store is down; those that lag are asked last."""
+    return FirstThatAnswers(
+        [means.stores[url] for url in _in_order(means, Publication.objects.committed().last())]
+    )
+
+
+def lagging(means: Means) -> list[str]:
+    """Stores that are not at the newest committed publication."""
+    newest = Publication.objects.committed().last()
+    if newest is None:
+        return []
+    there = _progress()
+    return [url for url in means.stores if there.get(url, 0) < newest.number]
+
+
+def note(url: str, *, now: datetime, publication: int | None = None, error: str = "") -> None:
+    """Writes down how far a store came, or why it did not."""
+    defaults: dict[str, object] = {"last_error": error, "failed_at": now if error else None}
+    if publication is not None:
+        defaults["publication"] = publication
+    StoreProgress.objects.update_or_create(url=url, defaults=defaults)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """All that one store is to be brought forward by, read from the database beforehand."""
+
+    url: str
+    store: ObjectStore
+    files: NewFiles
+    again: bool
+    copy: tuple[ObjectStore, list[str]] | None
+    """For a store that missed publications: where older objects come from, and which."""
+    plain: PlainState
+    afterwards: Publication
+
+
+def _plan(means: Means, url: str, publication: Publication, *, again: bool) -> _Plan:
+    store = probing_stores.settled(url, means.stores[url], now=means.clock())
+    newest = Publication.objects.committed().exclude(afterwards={}).last() or publication
+    of_all = plain_state(), newest
+    before = _before(publication)
+    is_there = before is not None and _progress().get(url, 0) >= before.number
+    if before is None or is_there or _holds(store, before) or _holds(store, publication):
+        return _Plan(url, store, new_files(means, publication), again, None, *of_all)
+    source = _source(means, url, before)
+    files = missed_files(publication, new_files(means, publication).objects)
+    return _Plan(url, store, files, True, (source, list(_object_addresses())), *of_all)
+
+
+def _source(means: Means, url: str, before: Publication) -> ObjectStore:
+    there = _progress()
+    for other, store in means.stores.items():
+        if other != url and there.get(other, 0) >= before.number:
+            return store
+    raise StoreError(
+        "this store lacks earlier publications, and no other store has them",
+        where=f"({url})",
+        advice="name the store that has them in ALMANAC_STORE beside this one, until this one has caught up",
+    )
+
+
+def _holds(store: ObjectStore, publication: Publication) -> bool:
+    """True where the newest signed timestamp of that time lies there: a store known by another address until now."""
+    rows = SignedFile.objects.filter(publication_id__lte=publication.pk, role="timestamp").order_by("pk")
+    newest = rows.last()
+    return newest is not None and stored_timestamp(store) == bytes(newest.data)
+
+
+def _in_order(means: Means, wanted: Publication | None) -> list[str]:
+    """As they are named; those that lack this publication come last, because to bring them forward takes long."""
+    there = _progress()
+    return sorted(means.stores, key=lambda url: wanted is not None and there.get(url, 0) < wanted.number)
+
+
+def _before(publication: Publication) -> Publication | None:
+    return Publication.objects.committed().filter(pk__lt=publication.pk).last()
+
+
+def _progress() -> dict[str, int]:
+    return dict(StoreProgress.objects.values_list("url", "publication"))
+
+
+def _carried_out(means: Means, plans: list[_Plan], may_commit: MayCommit) -> dict[str, AlmanacError | None]:
+    """One by one where a store takes one object at a time; the others beside each other, commits asked for here."""
+    outcome: dict[str, AlmanacError | None] = {}
+    for plan in [plan for plan in plans if lanes(plan.store) == 1]:
+        outcome[plan.url] = _error_of(partial(_bring_forward, plan, means.passing, may_commit))
+    distant = [plan for plan in plans if lanes(plan.store) > 1]
+    if not distant:
+        return outcome
+    with ThreadPoolExecutor(max_workers=len(distant), thread_name_prefix="store") as pool:
+        under_way: dict[Future[AlmanacError | None], tuple[_Plan, bool]] = {
+            pool.submit(_error_of, partial(_prepare, plan, nothing)): (plan, False) for plan in distant
+        }
+        while under_way:
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                plan, is_last = under_way.pop(future)
+                error = future.result() or (None if is_last else _error_of(may_commit))
+                if error or is_last:
+                    outcome[plan.url] = error
+                else:
+                    under_way[pool.submit(_error_of, partial(_conclude, plan, nothing, nothing_more))] = (
+                        plan,
+                        True,
+                    )
+    return outcome
+
+
+def nothing_more() -> None:
+    """Leave to commit was given before."""
+
+
+def _error_of(step: Callable[[], None]) -> AlmanacError | None:
+    try:
+        step()
+    except AlmanacError as error:
+        return error
+    return None
+
+
+def _bring_forward(plan: _Plan, passing: Passing, may_commit: MayCommit) -> None:
+    _prepare(plan, passing)
+    _conclude(plan, passing, may_commit)
+
+
+def _prepare(plan: _Plan, passing: Passing) -> None:
+    push_objects(plan.store, plan.files, passing=passing, again=plan.again, copy=plan.copy)
+
+
+def _conclude(plan: _Plan, passing: Passing, may_commit: MayCommit) -> None:
+    push_timestamp(plan.store, plan.files, passing=passing, may_commit=may_commit)
+    put_plain_addresses(plan.store, passing=passing, state=plan.plain)
+    put_afterwards(plan.store, plan.afterwards, passing=passing)
+    plan.store.flush()
+
+
+def _object_addresses() -> Iterator[str]:
+    for path, sha256 in PublishedDocument.objects.values_list("path", "sha256"):
+        yield object_path(path, sha256)
+        yield f"{object_path(path, sha256)}.minisig"
+    for old, new in Delta.objects.values_list("old", "new").distinct():
+        yield delta_path(old, new)
