@@ -8,7 +8,6 @@ cached and is still fresh, and ``Vary`` naming ``Accept-Encoding`` and ``Availab
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,26 +21,11 @@ import pytest
 
 from tests.client.static_site import MODELS, Publisher, object_address, sha256
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("granian", reason="granian is not installed")
-CHROMIUM = shutil.which("chromium")
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 FETCH = """async address => {
     const answer = await fetch(address);
     const bytes = await answer.arrayBuffer();
@@ -99,13 +83,12 @@ def _wait_for(port: int) -> None:
 
 
 @pytest.fixture
-def page(origin: Origin) -> Iterator[Any]:
-    with playwright.sync_playwright() as browsers:
-        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page()
+def page(origin: Origin, chromium: Any) -> Iterator[Any]:
+    """In a context of its own: an empty cache, no dictionaries."""
+    with chromium.new_context() as context:
+        page = context.new_page()
         page.goto(f"{origin.address}/")
         yield page
-        browser.close()
 
 
 def test_chromium_gets_the_second_version_as_a_delta(origin: Origin, page: Any) -> None:
