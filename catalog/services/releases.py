@@ -12,7 +12,15 @@ from django.db import transaction
 from django.db.models import Count, Q
 
 from almanac.errors import UsageError
-from catalog.models import ChangeRequest, FeaturedItem, FeaturedList, RecordVersion, Release, Trial
+from catalog.models import (
+    ChangeRequest,
+    DocumentState,
+    FeaturedItem,
+    FeaturedList,
+    RecordVersion,
+    Release,
+    Trial,
+)
 from catalog.reading import loaded
 from catalog.records import Kind, Record
 from catalog.services import audit
@@ -68,6 +76,28 @@ def cut_release(*, now: datetime, by: str, restores: int | None = None) -> Relea
     detail = {"added": release.added, "changed": release.changed, "removed": release.removed}
     audit.record(actor=by, action="release.cut", about=str(release), detail=detail, now=now)
     return release
+
+
+@transaction.atomic
+def withdraw_release(*, release: int, by: str, now: datetime) -> None:
+    """Takes the newest cut back, as if it had never been made: what it held waits for the next one, under its number.
+
+    Only for a release that nothing was signed for; edits that were made since stay. The kept lines are of that
+    release, so the next one makes all of them anew.
+    """
+    hold_catalog()
+    newest = latest_release()
+    if newest is None or newest.number != release:
+        raise UsageError(f"release {release} is not the newest one", advice="see the list of releases")
+    versions = RecordVersion.objects
+    versions.filter(live=False, since=release).delete()
+    versions.filter(since=release).update(since=None)
+    versions.filter(until=release).update(until=None)
+    first_in = ChangeRequest.objects.filter(release=newest)
+    first_in.update(status=ChangeRequest.Status.APPLIED, release=None)
+    DocumentState.objects.all().delete()
+    newest.delete()
+    audit.record(actor=by, action="release.withdrawn", about=f"release {release}", detail={}, now=now)
 
 
 def latest_release() -> Release | None:

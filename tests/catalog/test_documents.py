@@ -22,7 +22,7 @@ from catalog.schemas.base import Line
 from catalog.schemas.registry import SCHEMAS
 from catalog.services import lines, segments
 from catalog.services.documents import RenderedDocument, render_release
-from catalog.services.releases import cut_release
+from catalog.services.releases import cut_release, withdraw_release
 from tests.factories import (
     ALICE,
     NOW,
@@ -262,7 +262,10 @@ class AnyHistory(TestCase):
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         st.lists(
-            st.lists(st.one_of(st.sampled_from(SETS), st.sampled_from(REMOVALS)), min_size=1, max_size=5),
+            st.tuples(
+                st.lists(st.one_of(st.sampled_from(SETS), st.sampled_from(REMOVALS)), min_size=1, max_size=5),
+                st.booleans(),
+            ),
             min_size=1,
             max_size=6,
         )
@@ -271,7 +274,7 @@ class AnyHistory(TestCase):
         write(*small_catalog())
         release = cut_release(now=NOW, by=ALICE)
         render_release(release=release.number, schemas=SCHEMAS, segment_lines=2)
-        for edits in rounds:
+        for edits, is_taken_back in rounds:
             for edit in edits:
                 try:
                     write(edit if isinstance(edit[1], dict) else removed(*edit))
@@ -282,6 +285,8 @@ class AnyHistory(TestCase):
                 found = render_release(release=release.number, schemas=SCHEMAS, segment_lines=2)
                 views = {(document.schema, document.region): document for document in found}
                 assert_equals_the_whole_rendering(views, release.number)
+                if is_taken_back:
+                    withdraw_release(release=release.number, by=ALICE, now=NOW)
 
 
 def test_every_database_gives_these_bytes():

@@ -20,6 +20,7 @@ from catalog.services.releases import (
     pending_changes,
     release_changes,
     restore_release,
+    withdraw_release,
 )
 from tests.factories import ALICE, NOW, entry, featured, lab, region, removed, small_catalog, trial, write
 
@@ -153,11 +154,52 @@ def test_without_a_window_there_is_no_boundary():
     assert cut().as_of is None
 
 
+def test_a_release_that_is_taken_back_leaves_its_changes_and_its_number_to_the_next_one():
+    write(*small_catalog())
+    first = cut()
+    request = write(lab(name="Other"), removed(Kind.MEMBERSHIP, "v2|offering:acme:eta"))
+    before, pending = whole(LiveState()), pending_changes()
+    second = cut()
+    withdraw_release(release=second.number, by=ALICE, now=NOW)
+    request.refresh_from_db()
+    assert (request.status, request.release) == ("applied", None)
+    assert (whole(LiveState()), pending_changes()) == (before, pending)
+    assert list(Release.objects.all()) == [first]
+    assert AuditEvent.objects.order_by("seq").last().action == "release.withdrawn"
+    write(lab(name="Yet another"))
+    assert cut().number == 2
+    assert whole(ReleaseState(2)) == whole(LiveState())
+
+
+def test_an_edit_that_was_made_since_survives_the_release_being_taken_back():
+    write(*small_catalog())
+    cut()
+    write(lab(name="Second"))
+    cut()
+    write(lab(name="Third"))
+    withdraw_release(release=2, by=ALICE, now=NOW)
+    (change,) = pending_changes()
+    assert (change.before["name"], change.after["name"]) == ("Acme", "Third")
+    assert RecordVersion.objects.filter(kind=Kind.LAB).count() == 2
+
+
+def test_only_the_newest_release_is_ever_taken_back():
+    write(*small_catalog())
+    cut()
+    write(lab(name="Other"))
+    cut()
+    for number in (1, 3):
+        with pytest.raises(UsageError, match="not the newest"):
+            withdraw_release(release=number, by=ALICE, now=NOW)
+    assert Release.objects.count() == 2
+
+
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("set"), st.sampled_from("abc"), st.sampled_from(["One", "Two"])),
         st.tuples(st.just("remove"), st.sampled_from("abc"), st.none()),
         st.just(("cut", "", None)),
+        st.just(("withdraw", "", None)),
         st.tuples(st.just("restore"), st.integers(1, 4), st.none()),
     ),
     max_size=14,
@@ -182,6 +224,9 @@ class AnyHistory(TestCase):
                 assert (release is None) == (live == (released[-1] if released else {}))
                 if release:
                     released.append(dict(live))
+            elif verb == "withdraw" and released:
+                withdraw_release(release=len(released), by=ALICE, now=NOW)
+                released.pop()
             elif verb == "restore" and what <= len(released):
                 restore_release(release=what, by=ALICE, now=NOW)
                 live = dict(released[what - 1])
