@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from almanac.cli import main
 
 from .simulator import Answer, Mirror, Repository, catalog
 
+PATIENCE_S = 300
+"""For a whole process on a machine that is busy with others; nothing here takes it."""
 PRICED = {"id": "acme:one", "provider": "acme", "native_id": "one", "entry": "acme/one", "stage": "current"}
 
 
@@ -116,7 +119,8 @@ def test_help_names_every_command_and_the_exit_codes(fresh: Shell) -> None:
         (["trust", "not an address", "--fingerprint", "00" * 32], "not an address"),
         (["trust", "http://127.0.0.1:1/", "--fingerprint", "abc"], "64 hexadecimal digits"),
         (["trust", "http://127.0.0.1:1/", "--root", "/nowhere"], "no such file"),
-        (["sync", "--for", "crush"], "aichat and litellm"),
+        (["sync", "--for", "roo"], "aichat, litellm, opencode"),
+        (["sync", "--for", "crush", "--client-version", "1.0.0"], "--client-version"),
         (["sync", "--restore"], "--for"),
         (["sync"], "almanac trust"),
         (["mirrors"], "almanac trust"),
@@ -251,6 +255,41 @@ def test_a_stale_catalog_is_said_and_used(fresh: Shell) -> None:
     fresh.error(11, "sync", "--offline")
 
 
+@pytest.mark.parametrize("more", [[], ["--for", "aichat", "--client-version", "0.30.0"]])
+def test_a_region_that_is_not_there_is_wrong_use_and_those_that_are_are_named(
+    almanac: Shell, more: list[str]
+) -> None:
+    for online in (True, False):
+        said = almanac.error(2, "sync", "--region", "nonsense", *more, *([] if online else ["--offline"]))
+        assert "regions of this catalog: de, eu, global" in said
+        if online:
+            assert almanac.json("status")["release"] is None
+            assert almanac("sync", "--region", "DE")[0] == 0
+    assert not (almanac.folder / "aichat").exists()
+
+
+def test_a_region_of_the_settings_that_is_gone_does_not_hold_up_a_sync(
+    almanac: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher may give up a region; those who once settled on it must still get what is new."""
+    monkeypatch.setenv("ALMANAC_REGION", "gone")
+    code, _, err = almanac("sync")
+    assert (code, "regions of this catalog: de, eu, global" in err) == (0, True)
+    assert almanac.json("sync")["warnings"] != []
+    monkeypatch.setenv("ALMANAC_REGION", "de")
+    assert almanac.json("sync")["warnings"] == []
+
+
+def test_a_folder_in_the_place_of_the_pointer_is_named_and_not_what_was_to_replace_it(synced: Shell) -> None:
+    pointer = synced.folder / "state" / "accepted.json"
+    pointer.unlink()
+    pointer.mkdir()
+    synced.repository.publish(catalog=catalog("one", "two", "three"))
+    said = synced.error(16, "sync")
+    assert f"at {pointer} " in said
+    assert ".part" not in said
+
+
 def test_offline_asks_nobody(synced: Shell) -> None:
     synced.mirror.requests.clear()
     assert synced.json("sync", "--offline")["to"] == 1
@@ -377,18 +416,58 @@ def run(shell: Shell, *arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 
 def test_interrupted_it_ends_with_130_and_one_word(almanac: Shell) -> None:
-    def slow(path: str, answer: Answer) -> None:
-        asked.append(path)
-        time.sleep(5)
+    """Asked in the middle of a request, which nothing but the interruption ends."""
+    asked, over = threading.Event(), threading.Event()
 
-    asked: list[str] = []
-    almanac.mirror.faults.append(slow)
+    def hang(path: str, answer: Answer) -> None:
+        asked.set()
+        over.wait(PATIENCE_S)
+
+    almanac.mirror.faults.append(hang)
     process = run(almanac, "sync")
-    while not asked:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    try:
+        while not asked.wait(0.1):
+            assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    finally:
+        over.set()
+        process.kill()
+        process.wait()
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full on this machine")
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["list", "--json"], ["--help"], ["status", "--json"], ["sync"]]
+)
+def test_a_full_disk_behind_standard_output_is_one_line_and_16(synced: Shell, arguments: list[str]) -> None:
+    with FULL.open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "almanac", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+    assert process.returncode == 16
+    said = process.stderr.splitlines()
+    assert [line.partition(" — ")[0] for line in said if not line.endswith("models")] == [
+        "error: local-state: no space left on device at standard output"
+    ]
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full on this machine")
+def test_where_not_even_the_error_can_be_written_the_code_still_says_it(fresh: Shell) -> None:
+    with FULL.open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "almanac", "synk"],
+            stdout=full,
+            stderr=full,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    assert process.returncode == 2
 
 
 def test_a_reader_that_goes_away_is_no_error(synced: Shell) -> None:
@@ -401,7 +480,7 @@ def test_a_reader_that_goes_away_is_no_error(synced: Shell) -> None:
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
 
 
 def test_the_command_does_not_wait_for_kits_that_only_signers_need(tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import stat
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
-from almanac import installers
-from almanac.errors import AlmanacError, MalformedError, UsageError
-from almanac.installers import Done, Installer
+from almanac.errors import AlmanacError, LocalStateError, MalformedError, PolicyError, UsageError
+from almanac.installers import known, writing
+from almanac.installers.client import Client, Done
 from almanac.obtain import Obtained
 from almanac.state import State
 
@@ -53,15 +56,28 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "aichat" / "models-override.yaml"
 
 
-AICHAT: Installer = installers.named("aichat")
+AICHAT = known.named("aichat")
+
+
+def put(
+    state: State, client: Client, environ: Mapping[str, str], document: bytes, version: str | None = None
+) -> Done:
+    job = writing.prepare(state, client, environ, version)
+    path = client.paths(["eu"])[0]
+    got = Obtained(path, "a" * 64, len(document), "full", document)
+    return writing.install(state, client, job, got, mirror="https://m.example/")
 
 
 def install(
     state: State, environ: Mapping[str, str], document: bytes = DOCUMENT, version: str = "0.30.0"
 ) -> Done:
-    job = AICHAT.prepare(environ, version)
-    got = Obtained("catalog/v2/models.yaml", "a" * 64, len(document), "full", document)
-    return installers.install(state, AICHAT, job, got, mirror="http://m/")
+    return put(state, AICHAT, environ, document, version)
+
+
+def restore(state: State, client: Client = AICHAT) -> str:
+    """What was done to its one file."""
+    (done,) = writing.restore(state, client)
+    return done.what
 
 
 def test_aichat_gets_its_version_and_the_signed_list(
@@ -81,16 +97,14 @@ def test_every_number_keeps_its_spelling(state: State, environ: Mapping[str, str
 
 
 @pytest.mark.parametrize("version", ["0.30.0", "v0.30.0", "aichat 0.30.0\n", "0.31.0-rc.1"])
-def test_a_version_may_be_written_as_the_program_says_it(environ: Mapping[str, str], version: str) -> None:
-    assert AICHAT.prepare(environ, version).version == version.strip().removeprefix("aichat ").removeprefix(
-        "v"
-    )
+def test_a_version_may_be_written_as_the_program_says_it(version: str) -> None:
+    assert AICHAT.version(version) == version.strip().removeprefix("aichat ").removeprefix("v")
 
 
 @pytest.mark.parametrize("version", ["", "new", "0.30", "0.30.0\nlist: []", "0.30.0; rm", "1e3.0.0", "٣.0.0"])
-def test_what_is_no_version_is_wrong_use(environ: Mapping[str, str], version: str) -> None:
+def test_what_is_no_version_is_wrong_use(version: str) -> None:
     with pytest.raises(UsageError):
-        AICHAT.prepare(environ, version)
+        AICHAT.version(version)
 
 
 def program(folder: Path, body: str) -> None:
@@ -100,30 +114,28 @@ def program(folder: Path, body: str) -> None:
     file.chmod(0o755)
 
 
-def test_the_program_itself_is_asked_for_its_version(
-    tmp_path: Path, environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_program_itself_is_asked_for_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path / "bin", "echo aichat 0.29.0")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
-    assert AICHAT.prepare(environ, None).version == "0.29.0"
+    assert AICHAT.version(None) == "0.29.0"
 
 
 @pytest.mark.parametrize("body", ["exit 3", "echo hello", "echo aichat 0.20.0", ":"])
 def test_a_program_that_gives_no_usable_version_is_a_plain_error(
-    tmp_path: Path, environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, body: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:
     program(tmp_path / "bin", body)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     with pytest.raises(AlmanacError):
-        AICHAT.prepare(environ, None)
+        AICHAT.version(None)
 
 
 def test_without_the_program_the_version_is_asked_for(
-    tmp_path: Path, environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="--client-version"):
-        AICHAT.prepare(environ, None)
+        AICHAT.version(None)
 
 
 @pytest.mark.parametrize(
@@ -150,18 +162,19 @@ def test_what_stood_there_is_kept_beside_and_restored(
     install(state, environ)
     install(state, environ, DOCUMENT + b"- provider: new\n  models:\n    - name: z\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    installers.restore(state, AICHAT)
-    assert file.read_bytes() == b"mine"
+    assert restore(state) == "is again what it was before"
+    assert [(p.name, p.read_bytes()) for p in file.parent.iterdir()] == [(file.name, b"mine")]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
     with pytest.raises(UsageError, match="nothing to restore"):
-        installers.restore(state, AICHAT)
+        restore(state)
 
 
 def test_where_nothing_stood_restore_removes_the_file(
     state: State, environ: Mapping[str, str], file: Path
 ) -> None:
     install(state, environ)
-    installers.restore(state, AICHAT)
-    assert not file.exists()
+    assert "there was none" in restore(state)
+    assert list(file.parent.iterdir()) == []
 
 
 def test_a_file_that_somebody_changed_since_is_left_alone(
@@ -169,7 +182,7 @@ def test_a_file_that_somebody_changed_since_is_left_alone(
 ) -> None:
     install(state, environ)
     file.write_bytes(b"edited by hand")
-    assert "left as it is" in installers.restore(state, AICHAT).what
+    assert "left as it is" in restore(state)
     assert file.read_bytes() == b"edited by hand"
 
 
@@ -179,8 +192,10 @@ def test_what_the_client_wrote_itself_since_becomes_the_new_backup(
     install(state, environ)
     file.write_bytes(b"aichat --sync-models wrote this")
     install(state, environ)
-    installers.restore(state, AICHAT)
-    assert file.read_bytes() == b"aichat --sync-models wrote this"
+    restore(state)
+    assert [(p.name, p.read_bytes()) for p in file.parent.iterdir()] == [
+        (file.name, b"aichat --sync-models wrote this")
+    ]
 
 
 def test_installing_the_same_again_writes_nothing(
@@ -204,18 +219,152 @@ def test_a_link_of_a_dotfiles_manager_stays_a_link(
     assert yaml.safe_load(target.read_bytes())["version"] == "0.30.0"
 
 
-def test_litellm_gets_a_file_in_our_folder_and_the_line_to_set(state: State) -> None:
-    installer = installers.named("litellm")
-    job = installer.prepare({}, None)
-    path = "regions/eu/catalog/litellm/model_prices_and_context_window.json"
-    got = Obtained(path, "a" * 64, 2, "full", b"{}")
-    done = installers.install(state, installer, job, got, mirror="https://m.example/")
-    assert done.file.read_bytes() == b"{}"
-    assert state.folder in done.file.parents
-    assert done.settings == (("LITELLM_MODEL_COST_MAP_URL", f"https://m.example/{path}"),)
+NEWER = DOCUMENT + b"- provider: new\n  models:\n    - name: z\n"
 
 
-def test_regions_are_asked_for_from_the_nearest_to_everywhere() -> None:
-    assert AICHAT.paths(["de", "eu", "global"]) == [
-        "regions/de/catalog/v2/models.yaml", "regions/eu/catalog/v2/models.yaml", "catalog/v2/models.yaml",
-    ]  # fmt: skip
+def test_a_backup_that_nothing_is_recorded_of_is_not_overwritten(
+    state: State, environ: Mapping[str, str], file: Path
+) -> None:
+    """As after the loss of the state folder: what stood there before all of it is still the older backup."""
+    file.parent.mkdir()
+    file.write_bytes(b"mine")
+    install(state, environ)
+    (state.folder / writing.RECORD).unlink()
+    install(state, environ, NEWER)
+    assert file.with_name(file.name + ".before-almanac").read_bytes() == b"mine"
+    restore(state)
+    assert file.read_bytes().startswith(b"version: 0.30.0")
+    assert file.with_name(file.name + ".before-almanac").read_bytes() == b"mine"
+
+
+class Crash(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("stop", range(1, 7))
+def test_a_crash_at_any_write_of_the_second_sync_does_not_forget_what_was_there_first(
+    state: State, environ: Mapping[str, str], file: Path, stop: int
+) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"mine")
+    install(state, environ)
+    _crashing(lambda: install(state, environ, NEWER), stop)
+    install(state, environ, DOCUMENT + b"- provider: newest\n  models:\n    - name: q\n")
+    restore(state)
+    assert [(p.name, p.read_bytes()) for p in file.parent.iterdir()] == [(file.name, b"mine")]
+
+
+@pytest.mark.parametrize("stop", range(1, 9))
+@pytest.mark.parametrize("before", [b"mine", None])
+def test_a_crash_at_any_write_of_restore_is_made_good_by_the_next_one(
+    state: State, environ: Mapping[str, str], file: Path, stop: int, before: bytes | None
+) -> None:
+    file.parent.mkdir()
+    if before is not None:
+        file.write_bytes(before)
+    install(state, environ)
+    _crashing(lambda: restore(state), stop)
+    with contextlib.suppress(UsageError):
+        restore(state)
+    expected = [] if before is None else [(file.name, before)]
+    left = [path for path in file.parent.iterdir() if not path.name.endswith(".part")]
+    assert [(path.name, path.read_bytes()) for path in left] == expected
+
+
+_WATCHING: list[Callable[[], None]] = []
+
+
+def _audit(event: str, _arguments: tuple[object, ...]) -> None:
+    if event in ("os.rename", "os.remove"):
+        for watcher in _WATCHING:
+            watcher()
+
+
+sys.addaudithook(_audit)
+
+
+def _crashing(action: Callable[[], object], stop: int) -> None:
+    """Ends it before its ``stop``th rename or removal; an action with fewer of them simply ends."""
+    left = itertools.count(1)
+
+    def watch() -> None:
+        if next(left) == stop:
+            raise Crash
+
+    _WATCHING.append(watch)
+    try:
+        with contextlib.suppress(Crash):
+            action()
+    finally:
+        _WATCHING.clear()
+
+
+def test_a_client_whose_place_moved_gets_both_places_restored(
+    state: State, environ: Mapping[str, str], file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / file.name
+    for path, was in ((file, b"one"), (other, b"two")):
+        path.parent.mkdir()
+        path.write_bytes(was)
+        install(state, {"AICHAT_CONFIG_DIR": str(path.parent)})
+    assert [done.file for done in writing.restore(state, AICHAT)] == [file, other]
+    assert (file.read_bytes(), other.read_bytes()) == (b"one", b"two")
+
+
+def test_a_backup_that_somebody_took_away_is_said_and_nothing_is_removed(
+    state: State, environ: Mapping[str, str], file: Path
+) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"mine")
+    install(state, environ)
+    file.with_name(file.name + ".before-almanac").unlink()
+    assert "is gone" in restore(state)
+    assert file.exists()
+
+
+def test_a_file_that_was_removed_since_comes_back_as_it_was(
+    state: State, environ: Mapping[str, str], file: Path
+) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"mine")
+    install(state, environ)
+    file.unlink()
+    install(state, environ, NEWER)
+    restore(state)
+    assert file.read_bytes() == b"mine"
+
+
+def test_what_lies_in_an_installed_package_is_never_written(state: State, tmp_path: Path) -> None:
+    for folder in ("node_modules", "site-packages"):
+        place = tmp_path / folder / "opencode" / "api.json"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(b"theirs")
+        link = tmp_path / f"link-to-{folder}"
+        link.symlink_to(place)
+        for named in (place, link):
+            with pytest.raises(PolicyError, match="installed package"):
+                put(state, known.named("opencode"), {"OPENCODE_MODELS_PATH": str(named)}, b"{}")
+        assert [path.read_bytes() for path in place.parent.iterdir()] == [b"theirs"]
+
+
+def test_links_in_a_circle_and_folders_in_the_way_are_said_with_their_place(
+    state: State, tmp_path: Path
+) -> None:
+    circle, folder = tmp_path / "circle", tmp_path / "folder.json"
+    circle.symlink_to(circle)
+    folder.mkdir()
+    for place in (circle, folder):
+        with pytest.raises(LocalStateError) as caught:
+            put(state, known.named("opencode"), {"OPENCODE_MODELS_PATH": str(place)}, b"{}")
+        assert str(place) in caught.value.where
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"x": 1}', b'{"aichat": {"file": "x"}}'])
+def test_a_damaged_record_is_named_and_nothing_is_written(
+    state: State, environ: Mapping[str, str], file: Path, content: bytes
+) -> None:
+    state.folder.mkdir()
+    (state.folder / writing.RECORD).write_bytes(content)
+    with pytest.raises(LocalStateError, match=writing.RECORD):
+        install(state, environ)
+    assert not file.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ import click
 
 from almanac import __version__
 from almanac.config import Config
-from almanac.errors import AlmanacError, UsageError
+from almanac.errors import AlmanacError, LocalStateError, UsageError
 from almanac.output import Console
 from almanac.state import State
 
@@ -130,27 +131,38 @@ def main(arguments: list[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     console.as_json = "--json" in given
     try:
+        code = _run(console, given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read our output has gone (`almanac list | head`): nothing is left to say
+        _say_no_more()
+        return 0
+    except OSError as error:
+        unwritten = _unwritten(error)
+        _say_no_more()
+        console.out = sys.stdout
+        return _failed(console, unwritten)
+    return code
+
+
+def _run(console: Console, given: list[str]) -> int:
+    try:
         session = _session(console)
         # not cli.main(): it has its own idea of how interruptions and closed pipes end
         with cli.make_context("almanac", given, obj=session) as context:
             cli.invoke(context)
-        sys.stdout.flush()
     except AlmanacError as error:
-        console.error(error)
-        return error.exit_code
+        return _failed(console, error)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
         wrong = UsageError(error.format_message().rstrip(".").lower(), advice="see almanac --help")
-        console.error(wrong)
-        return wrong.exit_code
+        return _failed(console, wrong)
     except (KeyboardInterrupt, click.Abort):
         console.interrupted()
         return INTERRUPTED
-    except BrokenPipeError:
-        # whoever read our output has gone (`almanac list | head`): nothing is left to say
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-        return 0
+    except OSError:
+        raise  # of our own files it would be an AlmanacError: this one is standard output's
     except Exception as error:
         if os.environ.get("ALMANAC_DEBUG"):
             raise
@@ -158,9 +170,27 @@ def main(arguments: list[str] | None = None) -> int:
             f"unexpected {type(error).__name__}: {error}",
             advice="please report it; ALMANAC_DEBUG=1 shows where",
         )
-        console.error(unexpected)
-        return unexpected.exit_code
+        return _failed(console, unexpected)
     return 0
+
+
+def _failed(console: Console, error: AlmanacError) -> int:
+    with suppress(OSError):  # where messages cannot be written either, the code still says it
+        console.error(error)
+    return error.exit_code
+
+
+def _unwritten(error: OSError) -> LocalStateError:
+    return LocalStateError(
+        (error.strerror or str(error)).lower(),
+        where=f"at {error.filename or 'standard output'}",
+        advice="make room there, or write elsewhere",
+    )
+
+
+def _say_no_more() -> None:
+    """What still waits to be written is dropped, so that leaving does not try it again."""
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 def _session(console: Console) -> Session:

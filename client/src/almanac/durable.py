@@ -24,7 +24,9 @@ def local_errors(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        where = error.filename if isinstance(error.filename, str) else str(path)
+        # of a rename the second name is what was to be replaced; the first one is a temporary file
+        named = error.filename2 if isinstance(error.filename2, str) else error.filename
+        where = named if isinstance(named, str) else str(path)
         raise LocalStateError(reason.lower(), where=f"at {where}", advice=_advice(error.errno)) from error
 
 

@@ -32,7 +32,7 @@ from almanac.verify import VerifiedUpdater
 CATALOG: Final = addresses.document_path("almanac/v1/catalog.json")
 
 Native = Callable[[Document], Sequence[str]]
-"""Which target paths serve a client, best first, given the catalog that was just verified."""
+"""Which target paths serve a client, best first, given the catalog that was just verified; none where no client asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class _Run:
             native = None
             if self.native is not None:
                 paths = self.native(Document.parse(catalog.data))
-                native = self._obtain(self._wanted(updater, paths), mirror, fetcher)
+                native = self._obtain(self._wanted(updater, paths), mirror, fetcher) if paths else None
             elif catalog.how != "unchanged":
                 Document.check(catalog.data)
             listed = self._mirror_list(updater, mirror, fetcher)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from almanac import installers, local
+from almanac import local
 from almanac.accepted import moment
 from almanac.cli import Session, command
 from almanac.commands.reading import change_lines
 from almanac.differences import Change, counts, differences
 from almanac.document import Document
 from almanac.errors import ExpiredError, UsageError
+from almanac.installers import known, writing
+from almanac.installers.client import Client
 from almanac.output import count, size
 from almanac.state import State
 
@@ -22,43 +25,76 @@ MOST_LINES = 20
 
 @command("sync")
 @click.option(
-    "--for", "client", metavar="CLIENT", help="Also write this client's own file: aichat or litellm."
+    "--for", "client", metavar="CLIENT", help=f"Also write this client's own file: {known.listed()}."
 )
 @click.option(
     "--region", help="The region whose document the client gets; its nearest published ancestor counts."
 )
 @click.option("--client-version", help="The client's version, where it cannot be asked.")
-@click.option("--restore", is_flag=True, help="Undo what --for wrote.")
+@click.option("--restore", "undo", is_flag=True, help="Undo what --for wrote.")
 def sync_command(
-    session: Session, *, client: str | None, region: str | None, client_version: str | None, restore: bool
+    session: Session, *, client: str | None, region: str | None, client_version: str | None, undo: bool
 ) -> None:
     """Fetch what changed, verify it, and say what it was."""
-    installer = installers.named(client) if client is not None else None
-    if restore:
-        if installer is None:
-            raise UsageError("--restore of what?", advice="name the client with --for")
-        done = installers.restore(session.state, installer)
-        session.console.report(done.as_json(), done.lines())
+    row = known.named(client) if client is not None else None
+    if undo:
+        _restore(session, row)
         return
-    chosen = (region or session.config.region).lower()
-    job = installer.prepare(session.config.environ, client_version) if installer is not None else None
+    plan = _Plan(
+        row,
+        writing.prepare(session.state, row, session.config.environ, client_version) if row else None,
+        (region or session.config.region).lower(),
+        region_is_asked_for=region is not None,
+    )
     if session.offline:
-        _offline(session, installer, job, chosen)
+        _offline(session, plan)
         return
-    _online(session, installer, job, chosen)
+    _online(session, plan)
 
 
-def _online(
-    session: Session, installer: installers.Installer | None, job: installers.Job | None, region: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What was asked for."""
+
+    client: Client | None
+    job: writing.Job | None
+    region: str
+    region_is_asked_for: bool
+
+    def paths(self, catalog: Document) -> list[str]:
+        """Of the client's document. A region of the command line must exist; a settled one only for a client's file."""
+        if self.client is None and not self.region_is_asked_for:
+            return []
+        regions = catalog.region_chain(self.region)
+        return self.client.paths(regions) if self.client is not None else []
+
+    def warnings(self, catalog: Document) -> list[str]:
+        """A region that the settings name and the publisher has no more only orders the mirrors: that is said."""
+        try:
+            catalog.region_chain(self.region)
+        except UsageError as error:
+            return [f"the settings name a region that is not there: {error}"]
+        return []
+
+
+def _restore(session: Session, client: Client | None) -> None:
+    if client is None:
+        raise UsageError("--restore of what?", advice="name the client with --for")
+    done = writing.restore(session.state, client)
+    form = {"client": client.name, "restored": [one.as_json() for one in done]}
+    session.console.report(form, [line for one in done for line in one.lines()])
+
+
+def _online(session: Session, plan: _Plan) -> None:
     from almanac.sync import Surroundings, sync
 
-    def paths(catalog: Document) -> list[str]:
-        return installer.paths(catalog.region_chain(region)) if installer is not None else []
-
     around = Surroundings(progress=session.console.progress)
-    outcome = sync(session.state, native=paths if installer else None, region=region, around=around)
-    for warning in outcome.warnings:
+    wanted = plan.paths if plan.client is not None or plan.region_is_asked_for else None
+    outcome = sync(session.state, native=wanted, region=plan.region, around=around)
+    warnings = list(outcome.warnings)
+    if plan.region != "global" and wanted is None:
+        warnings += plan.warnings(Document.parse(outcome.catalog.data))
+    for warning in warnings:
         session.console.warn(warning)
     before, after = outcome.before, outcome.after
     changes = []
@@ -78,11 +114,11 @@ def _online(
             if got is not None
         ],
         "changes": [change.as_json() for change in changes],
-        "warnings": list(outcome.warnings),
+        "warnings": warnings,
     }
     lines = _lines(form, changes, first=before is None)
-    if installer is not None and job is not None and outcome.native is not None:
-        done = installers.install(session.state, installer, job, outcome.native, mirror=after.mirror)
+    if plan.client is not None and plan.job is not None and outcome.native is not None:
+        done = writing.install(session.state, plan.client, plan.job, outcome.native, mirror=after.mirror)
         form["installed"] = done.as_json()
         lines += done.lines()
     session.console.report(form, lines)
@@ -119,19 +155,17 @@ def _lines(form: dict[str, Any], changes: list[Change], *, first: bool) -> list[
     return lines
 
 
-def _offline(
-    session: Session, installer: installers.Installer | None, job: installers.Job | None, region: str
-) -> None:
+def _offline(session: Session, plan: _Plan) -> None:
     """Asks nobody: says what is held, and installs from it."""
     accepted = local.accepted(session.state)
     form: dict[str, Any] = {
         "changed": False, "offline": True, "to": accepted.newest.number, "fresh_until": moment(accepted.fresh_until),
     }  # fmt: skip
     lines = [f"offline: release {accepted.newest.number} is held, from {accepted.mirror}"]
-    if installer is not None and job is not None:
-        chain = local.newest(session.state).region_chain(region)
-        held = installers.held(session.state, accepted, installer.paths(chain))
-        done = installers.install(session.state, installer, job, held, mirror=accepted.mirror)
+    paths = plan.paths(local.newest(session.state))
+    if plan.client is not None and plan.job is not None:
+        document = writing.held(session.state, accepted, paths)
+        done = writing.install(session.state, plan.client, plan.job, document, mirror=accepted.mirror)
         form["installed"] = done.as_json()
         lines += done.lines()
     session.console.report(form, lines)
