@@ -276,7 +276,10 @@ def schema_columns(record: Record) -> Fields:
         "name": record["name"],
         "status": record["status"],
         "membership": record["membership"],
+        "deprecated": record.get("deprecated", ""),
         "sunset": record.get("sunset", ""),
+        "successor": record.get("successor", ""),
+        "clients": record.get("clients", {}),
         "complete_list": record.get("complete_list", False),
         "document": record.get("document", {}),
     }
@@ -286,7 +289,8 @@ def schema_fields(row: models.Schema) -> Fields:
     fields = {"name": row.name, "status": row.status, "membership": row.membership}
     return {
         **fields,
-        **said(sunset=row.sunset, complete_list=row.complete_list or None, document=row.document),
+        **said(deprecated=row.deprecated, sunset=row.sunset, successor=row.successor, clients=row.clients),
+        **said(complete_list=row.complete_list or None, document=row.document),
     }
 
 
@@ -307,3 +311,20 @@ def membership_fields(row: models.Membership) -> Fields:
 
 def membership_references(record: Record) -> References:
     return {"schema": (Kind.SCHEMA, record["schema"]), **subject_references(record, *OF_RECORDS)}
+
+
+def adjustment_columns(record: Record) -> Fields:
+    return {
+        "key": key_of(Kind.ADJUSTMENT, record),
+        "subject": record["subject"],
+        "reason": record.get("reason", ""),
+        "hidden": record.get("hidden", False),
+        "set": record.get("set", {}),
+        "drop": record.get("drop", []),
+        "held": record.get("held", {}),
+    }
+
+
+def adjustment_fields(row: models.Adjustment) -> Fields:
+    fields = {"schema": row.schema.name, "subject": row.subject, **said(reason=row.reason)}
+    return {**fields, **said(hidden=row.hidden or None, set=row.set, drop=row.drop, held=row.held)}

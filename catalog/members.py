@@ -7,6 +7,7 @@ hold, with a head for each provider. A format of our own (``almanac/v1``) lists 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from catalog.records import Kind, Record
@@ -49,6 +50,39 @@ def subject_keys(schema: Schema, state: State) -> Iterator[str]:
 
 def subject(schema: Schema, key: str, state: State, *, automatic: bool) -> Subject | None:
     """The member with every record that its line may read; ``None`` where the document has no such member."""
+    found = _found(schema, key, state, automatic=automatic)
+    return found if found is None or not is_native(schema) else _adjusted(schema, found, state)
+
+
+def _adjusted(schema: Schema, found: Subject, state: State) -> Subject:
+    """With what an operator decided about it, its entry or its provider in this schema."""
+    adjustments = state.all(Kind.ADJUSTMENT)
+    if not adjustments:
+        return found
+    own = adjustments.get(f"{schema.name}|{found.key}")
+    return replace(found, adjustment=own, hidden=_hidden(schema, found, adjustments))
+
+
+def _hidden(schema: Schema, found: Subject, adjustments: Mapping[str, Record]) -> str:
+    for key in (found.key, *_above(found)):
+        adjustment = adjustments.get(f"{schema.name}|{key}")
+        if adjustment is not None and adjustment.get("hidden"):
+            what = "it is" if key == found.key else f"its {key.partition(':')[0]} is"
+            reason = adjustment.get("reason", "")
+            return f"{what} hidden from this document" + (f": {reason}" if reason else "")
+    return ""
+
+
+def _above(found: Subject) -> Iterator[str]:
+    """Whose being hidden hides this member too."""
+    if found.offering is not None:
+        yield f"entry:{found.offering['entry']}"
+        yield f"provider:{found.offering['provider']}"
+    elif found.key.startswith(("entry:", "provider:")) and "#" in found.key:
+        yield found.key.partition("#")[0]
+
+
+def _found(schema: Schema, key: str, state: State, *, automatic: bool) -> Subject | None:
     word, _, name = key.partition(":")
     if not is_native(schema):
         record = state.get(Kind(word), name)
@@ -109,15 +143,20 @@ def line_of(
     schema: Schema, found: Subject, state: State, family: Sequence[str], *, automatic: bool
 ) -> Line | Omission:
     """Its text, or why it has none. ``family`` names the other schemas of the schema's family."""
-    reason = left_out(schema, found, state, family) if automatic else ""
+    reason = found.hidden or (left_out(schema, found, state, family) if automatic else "")
     return Omission(found.key, reason) if reason else schema.line(found)
 
 
 def left_out(schema: Schema, found: Subject, state: State, family: Sequence[str]) -> str:
     """Why automatic membership leaves a member out; empty: it is listed."""
-    if not is_native(schema) or found.record is None or found.key.startswith("provider:"):
+    if not is_native(schema) or found.record is None or found.key.startswith("provider:") or is_held(found):
         return ""
     return NATIVE[schema.name].excluded(found, kin(found.key, state, family))
+
+
+def is_held(found: Subject) -> bool:
+    """Held back: the document goes on saying what a release said, whatever became of the facts since."""
+    return found.adjustment is not None and "held" in found.adjustment
 
 
 def kin(key: str, state: State, family: Sequence[str]) -> Mapping[str, Json]:

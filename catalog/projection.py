@@ -90,6 +90,14 @@ PROJECTIONS: Final[Mapping[Kind, Projection]] = {
         references=columns.membership_references,
         joined=("schema",),
     ),
+    Kind.ADJUSTMENT: Projection(
+        models.Adjustment,
+        "key",
+        columns.adjustment_columns,
+        columns.adjustment_fields,
+        references=columns.membership_references,
+        joined=("schema",),
+    ),
     Kind.FEATURED: Projection(
         models.FeaturedList,
         "slug",

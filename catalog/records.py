@@ -29,6 +29,7 @@ class Kind(StrEnum):
     OFFERING = "offering"
     SCHEMA = "schema"
     MEMBERSHIP = "membership"
+    ADJUSTMENT = "adjustment"
     FEATURED = "featured"
     TRIAL = "trial"
     EXPERIMENT = "experiment"
@@ -161,7 +162,14 @@ class SchemaRecord(TypedDict):
     name: str
     status: str
     """``current``, ``deprecated`` or ``retired``."""
+    deprecated: NotRequired[str]
+    """The day since which nobody should start to use it; a deprecated schema says it."""
     sunset: NotRequired[str]
+    """The last day on which a deprecated schema is published."""
+    successor: NotRequired[str]
+    """The schema to use instead."""
+    clients: NotRequired[dict[str, str]]
+    """Client → the versions that it suits, as ``catalog.client_versions`` reads them: ``{"aichat": ">=0.27.0"}``."""
     complete_list: NotRequired[bool]
     membership: str
     """``automatic`` until something is imported into it, then ``explicit``."""
@@ -179,6 +187,28 @@ class MembershipRecord(TypedDict):
     """Which block of the document the member stands in, where a document has blocks."""
     native: NotRequired[dict[str, Any]]
     """What the document says beyond or against the shared facts; see ``catalog.schemas.residual``."""
+
+
+class HeldRecord(TypedDict):
+    release: int
+    """The release whose state of the member is kept."""
+    native: dict[str, Any]
+    """The whole member as that release's document states it; see ``catalog.schemas.residual``."""
+
+
+class AdjustmentRecord(TypedDict):
+    """What an operator decided about one member of one schema; no import touches it."""
+
+    schema: str
+    subject: str
+    """As a membership's. An entry's hides all its offerings, a provider's all of its members."""
+    reason: NotRequired[str]
+    hidden: NotRequired[bool]
+    set: NotRequired[dict[str, str]]
+    """Field → raw JSON text that this document states instead of the shared fact."""
+    drop: NotRequired[list[str]]
+    """Fields that this document does not state."""
+    held: NotRequired[HeldRecord]
 
 
 class FeaturedItemRecord(TypedDict):
@@ -265,20 +295,21 @@ def key_of(kind: Kind, record: Record) -> str:
             return offering_key(record["provider"], record["native_id"], record["ordinal"])
         case Kind.SCHEMA:
             return str(record["name"])
-        case Kind.MEMBERSHIP:
+        case Kind.MEMBERSHIP | Kind.ADJUSTMENT:
             return f"{record['schema']}|{record['subject']}"
         case _:
             return str(record["slug"])
 
 
 def parent_of(kind: Kind, record: Record) -> str:
-    """The key of the record whose change touches this one's rendering: an offering's entry, a membership's subject."""
+    """The key of the record whose change touches this one's rendering: an offering's entry, a
+    membership's or an adjustment's subject."""
     match kind:
         case Kind.ENTRY:
             return str(record["lab"])
         case Kind.OFFERING:
             return str(record["entry"])
-        case Kind.MEMBERSHIP:
+        case Kind.MEMBERSHIP | Kind.ADJUSTMENT:
             return str(record["subject"])
         case _:
             return ""

@@ -18,6 +18,7 @@ FORMS: Final[Mapping[Kind, type]] = {
     Kind.OFFERING: records.OfferingRecord,
     Kind.SCHEMA: records.SchemaRecord,
     Kind.MEMBERSHIP: records.MembershipRecord,
+    Kind.ADJUSTMENT: records.AdjustmentRecord,
     Kind.FEATURED: records.FeaturedRecord,
     Kind.TRIAL: records.TrialRecord,
     Kind.EXPERIMENT: records.ExperimentRecord,
@@ -51,7 +52,7 @@ def _tidy(form: type, record: Record) -> dict[str, Any]:
     for name, given in record.items():
         kind, required = declared.get(name, (Any, True))
         value = _tidy_value(kind, given)
-        silent = value in SAYS_NOTHING or (name == "complete_list" and value is False)
+        silent = value in SAYS_NOTHING or (name in ("complete_list", "hidden") and value is False)
         if required or not silent:
             kept[name] = value
     return kept

@@ -26,6 +26,7 @@ from catalog.records import (
     canonical,
     key_of,
 )
+from catalog.schema_validity import adjustment_complaints, membership_complaints, schema_complaints
 from catalog.shape import FORMS, Complaint, shape_complaints
 from catalog.spelling import NATIVE_ID, PARTIAL_DATE, SHA256, SLUG, moment, plain_decimal
 from catalog.subjects import record_named_by
@@ -34,9 +35,9 @@ NEVER_IN_TEXT: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 WEB_ADDRESS: Final = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#][^\s\\]*)?\Z")
-VERBATIM: Final = ("native", "document", "audience", "changes")
+VERBATIM: Final = ("native", "document", "audience", "changes", "set", "held")
 TEXT_LIMITS: Final = {
-    "name": 200, "title": 300, "badge": 40, "description": 20_000, "notes": 20_000, "note": 20_000, "licence": 200,
+    "name": 200, "title": 300, "reason": 300, "badge": 40, "description": 20_000, "notes": 20_000, "note": 20_000, "licence": 200,
     "namespace": 128, "url": 2000, "api": 2000, "docs": 2000, "format": 40, "quantization": 40,
     "spelling": 80, "service_tier": 20, "cache_ttl": 12,
 }  # fmt: skip
@@ -249,20 +250,6 @@ def _price(price: Record, path: str) -> Iterator[Complaint]:
         yield f"{path}amount", f"{price['amount']!r} is not in its plain form", f"write {plain}"
 
 
-def _schema(record: Record) -> Iterator[Complaint]:
-    yield from _word(record, "status", ("current", "deprecated", "retired"))
-    yield from _word(record, "membership", ("automatic", "explicit"))
-    yield from _date(record, "sunset")
-
-
-def _membership(record: Record) -> Iterator[Complaint]:
-    kind, colon, name = record["subject"].partition(":")
-    if not colon or not name or kind not in ("entry", "offering", "provider", "opaque"):
-        yield "subject", f"{record['subject']!r} is no subject", "entry:…, offering:…, provider:… or opaque:…"
-    if len(record["subject"]) > 450:
-        yield "subject", "has more than 450 characters", ""
-
-
 def _featured(record: Record) -> Iterator[Complaint]:
     yield from _slug(record, "slug", "region")
     yield from _window(record)
@@ -309,8 +296,9 @@ RULES: Final[Mapping[Kind, Callable[[Record], Iterator[Complaint]]]] = types.Map
         Kind.PROVIDER: _provider,
         Kind.ENTRY: _entry,
         Kind.OFFERING: _offering,
-        Kind.SCHEMA: _schema,
-        Kind.MEMBERSHIP: _membership,
+        Kind.SCHEMA: schema_complaints,
+        Kind.MEMBERSHIP: membership_complaints,
+        Kind.ADJUSTMENT: adjustment_complaints,
         Kind.FEATURED: _featured,
         Kind.TRIAL: _trial,
         Kind.EXPERIMENT: _experiment,
@@ -333,7 +321,7 @@ def references(kind: Kind, record: Record) -> Iterator[tuple[str, Kind, str]]:
             for side in ("only", "never"):
                 for code in record.get("availability", {}).get(side, []):
                     yield f"availability.{side}", Kind.REGION, code
-        case Kind.MEMBERSHIP:
+        case Kind.MEMBERSHIP | Kind.ADJUSTMENT:
             yield "schema", Kind.SCHEMA, record["schema"]
             yield from subject_of(record["subject"])
         case Kind.FEATURED:

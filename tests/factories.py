@@ -54,6 +54,10 @@ def membership(subject: str, *, schema: str = "v2", position: int = 10, **more: 
     return Kind.MEMBERSHIP, {"schema": schema, "subject": subject, "position": position, **more}
 
 
+def adjustment(subject: str, *, schema: str = "v2", **more: Any) -> Made:
+    return Kind.ADJUSTMENT, {"schema": schema, "subject": subject, **more}
+
+
 def featured(slug: str = "start", *items: str, region: str = "global", **more: Any) -> Made:
     listed = [{"subject": subject} for subject in items]
     return Kind.FEATURED, {

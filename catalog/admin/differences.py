@@ -19,6 +19,7 @@ KIND_NAMES: Final[Mapping[Kind, tuple[str, str]]] = {
     Kind.OFFERING: ("offering", "offerings"),
     Kind.SCHEMA: ("schema", "schemas"),
     Kind.MEMBERSHIP: ("schema member", "schema members"),
+    Kind.ADJUSTMENT: ("adjustment", "adjustments"),
     Kind.FEATURED: ("featured list", "featured lists"),
     Kind.TRIAL: ("trial", "trials"),
     Kind.EXPERIMENT: ("experiment", "experiments"),

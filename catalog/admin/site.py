@@ -24,7 +24,10 @@ View = Callable[..., HttpResponse]
 
 SECTIONS: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("Models", ("ModelEntry", "Offering", "Provider", "Lab")),
-    ("What clients see", ("Region", "FeaturedList", "Trial", "Experiment", "Schema", "Membership")),
+    (
+        "What clients see",
+        ("Region", "FeaturedList", "Trial", "Experiment", "Schema", "Membership", "Adjustment"),
+    ),
     ("Publishing", ("ChangeRequest", "Release", "Publication")),
     ("People and records", ("User", "Group", "AuditEvent")),
 )

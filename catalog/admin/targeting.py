@@ -12,6 +12,7 @@ from catalog.admin.counting import how_many
 from catalog.admin.record_admin import RecordAdmin, RowsInline
 from catalog.admin.site import site
 from catalog.forms.targeting import (
+    AdjustmentForm,
     ArmForm,
     ExperimentForm,
     FeaturedItemForm,
@@ -19,7 +20,17 @@ from catalog.forms.targeting import (
     SchemaForm,
     TrialForm,
 )
-from catalog.models import Arm, Experiment, FeaturedItem, FeaturedList, Membership, Region, Schema, Trial
+from catalog.models import (
+    Adjustment,
+    Arm,
+    Experiment,
+    FeaturedItem,
+    FeaturedList,
+    Membership,
+    Region,
+    Schema,
+    Trial,
+)
 from catalog.records import Kind
 
 
@@ -108,11 +119,20 @@ class SchemaAdmin(RecordAdmin):
     kind = Kind.SCHEMA
     key_fields = ("name",)
     form = SchemaForm
-    list_display = ("name", "status", "sunset", "membership", "how_many_members", "complete_list")
+    list_display = (
+        "name",
+        "status",
+        "sunset",
+        "successor",
+        "membership",
+        "how_many_members",
+        "complete_list",
+    )
     list_filter = ("status", "membership")
     search_fields = ("name",)
     fieldsets = (
-        (None, {"fields": ("name", ("status", "sunset"), "membership", "complete_list")}),
+        (None, {"fields": ("name", "membership", "complete_list")}),
+        ("Its life", {"fields": ("status", ("deprecated", "sunset"), "successor", "clients")}),
         ("The document as a whole", {"fields": ("document",), "classes": ["collapse"]}),
     )
 
@@ -144,3 +164,27 @@ class MembershipAdmin(RecordAdmin):
         """Fields in which this document says something of its own."""
         names = [*membership.native.get("set", {}), *membership.native.get("drop", ())]
         return ", ".join(names[:4]) + ("…" if len(names) > 4 else "") if names else "–"
+
+
+@admin.register(Adjustment, site=site)
+class AdjustmentAdmin(RecordAdmin):
+    kind = Kind.ADJUSTMENT
+    key_fields = ("schema", "subject")
+    form = AdjustmentForm
+    list_display = ("subject", "schema", "what", "reason")
+    list_filter = ("schema", "hidden")
+    list_select_related = ("schema",)
+    search_fields = ("key",)
+    fields = (("schema", "subject"), "reason", "hidden", "hold", "set", "drop")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> Any:
+        """Keys are verbatim, so the words are looked up as they were typed."""
+        return admin.ModelAdmin.get_search_results(self, request, queryset, search_term)
+
+    @admin.display(description="what")
+    def what(self, adjustment: Adjustment) -> str:
+        """``hidden``, ``held at release 7``, ``sets …``, ``leaves out …``."""
+        held = f"held at release {adjustment.held['release']}" if adjustment.held else ""
+        sets = f"sets {', '.join(adjustment.set)}" if adjustment.set else ""
+        drops = f"leaves out {', '.join(adjustment.drop)}" if adjustment.drop else ""
+        return "; ".join(part for part in ("hidden" if adjustment.hidden else "", held, sets, drops) if part)

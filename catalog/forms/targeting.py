@@ -6,10 +6,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
-from catalog.forms.fields import RecordJSONField, described
+from catalog.forms.fields import LinesField, PairsField, RecordJSONField, described
 from catalog.forms.records import RecordForm, RowForm
-from catalog.models import Arm, Experiment, Membership, Schema, Trial
+from catalog.models import Adjustment, Arm, Experiment, Membership, Schema, Trial
+from catalog.schemas.registry import SCHEMAS
+from catalog.services.schema_rules import as_released
 
 
 def one_subject(form: forms.ModelForm, cleaned: dict[str, Any]) -> dict[str, Any]:
@@ -57,8 +60,53 @@ class ArmForm(RowForm):
     )
 
 
+def _schema_names() -> list[tuple[str, str]]:
+    return [("", "none"), *((name, name) for name in sorted(SCHEMAS))]
+
+
 class SchemaForm(RecordForm):
     document = described(RecordJSONField, Schema, "document")
+    clients = described(PairsField, Schema, "clients")
+    successor = described(forms.ChoiceField, Schema, "successor", choices=_schema_names, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("status") == Schema.Status.DEPRECATED and not cleaned.get("deprecated"):
+            cleaned["deprecated"] = f"{timezone.now():%Y-%m-%d}"
+        return cleaned
+
+
+class AdjustmentForm(RecordForm):
+    set = described(PairsField, Adjustment, "set")
+    drop = described(LinesField, Adjustment, "drop")
+    hold = forms.BooleanField(
+        label="Hold back",
+        required=False,
+        help_text="This document goes on saying what the newest release says of it, until the tick is taken away.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "hold" in self.fields:
+            self.fields["hold"].initial = bool(self.instance.held)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("hold"):
+            self.instance.held = {}
+        elif not self.instance.held:
+            self.instance.held = self._as_released(cleaned) or {}
+            if not self.instance.held:
+                self.add_error(
+                    "hold", "The newest release's document has no such member: there is nothing to hold."
+                )
+        return cleaned
+
+    def _as_released(self, cleaned: dict[str, Any]) -> dict[str, Any] | None:
+        fixed = self.instance.pk is not None
+        schema = self.instance.schema if fixed else cleaned.get("schema")
+        subject = self.instance.subject if fixed else cleaned.get("subject")
+        return as_released(schema=schema.name, member=subject) if schema and subject else None
 
 
 class MembershipForm(RecordForm):

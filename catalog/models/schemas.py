@@ -23,10 +23,27 @@ class Schema(models.Model):
 
     name = CodePointField(max_length=64, help_text="v1, v2, litellm, almanac/v1, …")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.CURRENT)
+    deprecated = models.CharField(
+        "deprecated since",
+        max_length=10,
+        blank=True,
+        help_text="The day since which nobody should start to use it: 2026-11-20. Empty: the day on which it is saved.",
+    )
     sunset = models.CharField(
         max_length=20,
         blank=True,
-        help_text="The date until which a deprecated schema is published: 2027-06-30.",
+        help_text="The last day on which a deprecated schema is published: 2027-06-30.",
+    )
+    successor = CodePointField(
+        max_length=64,
+        blank=True,
+        help_text="The schema to use instead; its address is shown to every reader.",
+    )
+    clients = models.JSONField(
+        "client versions",
+        default=dict,
+        blank=True,
+        help_text="The versions of each client that it suits: aichat = >=0.27.0 <0.31",
     )
     complete_list = models.BooleanField(
         default=False,
@@ -94,6 +111,56 @@ class Membership(models.Model):
                 | Q(provider__isnull=False, subject__startswith="provider:")
                 | Q(subject__startswith="opaque:"),
                 name="membership_subject_is_what_it_says",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Adjustment(models.Model):
+    """What an operator decided about one member of one schema's document: left out, said otherwise, or held back."""
+
+    key = CodePointField(max_length=520, editable=False, help_text="schema|subject")
+    schema = models.ForeignKey(Schema, on_delete=models.CASCADE, related_name="adjustments")
+    subject = CodePointField(
+        max_length=450,
+        help_text="offering:provider:native-id, entry:lab/slug (with all its offerings), provider:slug (with all of its "
+        "members) or opaque:name.",
+    )
+    entry = models.ForeignKey(
+        ModelEntry, null=True, blank=True, on_delete=models.PROTECT, related_name="adjustments"
+    )
+    offering = models.ForeignKey(
+        Offering, null=True, blank=True, on_delete=models.PROTECT, related_name="adjustments"
+    )
+    provider = models.ForeignKey(
+        Provider, null=True, blank=True, on_delete=models.PROTECT, related_name="adjustments"
+    )
+    reason = models.CharField(max_length=300, blank=True, help_text="Shown where the document is explained.")
+    hidden = models.BooleanField(default=False, help_text="This document does not list it.")
+    set = models.JSONField(
+        "fields said otherwise",
+        default=dict,
+        blank=True,
+        help_text="What this document says instead, as JSON, one field to a line: limit.context = 128000",
+    )
+    drop = models.JSONField(
+        "fields left out", default=list, blank=True, help_text="Fields that this document does not state."
+    )
+    held = models.JSONField(default=dict, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["schema", "key"]
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="adjustment_key_unique"),
+            models.UniqueConstraint(fields=["schema", "subject"], name="subject_adjusted_once_in_a_schema"),
+            models.CheckConstraint(
+                condition=Q(entry__isnull=False, subject__startswith="entry:")
+                | Q(offering__isnull=False, subject__startswith="offering:")
+                | Q(provider__isnull=False, subject__startswith="provider:")
+                | Q(subject__startswith="opaque:"),
+                name="adjustment_subject_is_what_it_says",
             ),
         ]
 

@@ -215,7 +215,7 @@ class Aichat:
     def line(self, subject: Subject) -> Line | Omission:
         if missing := _missing(subject):
             return Omission(subject.key, missing)
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         native = residual.apply(self.derive(subject), own, self.rank(subject.key))
         order = self._order(subject)
         if subject.key.startswith("provider:"):

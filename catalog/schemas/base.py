@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from catalog.records import Kind, Record
+from catalog.schemas import residual
 from catalog.schemas.reading.values import Json, ParseError
 
 __all__ = [
@@ -51,6 +52,16 @@ class Subject:
     entry: Record | None = None
     offering: Record | None = None
     record: Record | None = None
+    adjustment: Record | None = None
+    """What an operator decided about it in this schema."""
+    hidden: str = ""
+    """Why this document does not list it, where an operator decided so."""
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """The residual that its line is composed with: what was imported, and over it what an operator decided."""
+        imported: Mapping[str, Any] = (self.membership or {}).get("native", {})
+        return residual.adjusted(imported, self.adjustment) if self.adjustment else imported
 
 
 class Line(NamedTuple):

@@ -92,7 +92,7 @@ class Catwalk:
     def line(self, subject: Subject) -> Line | Omission:
         if missing := _missing(subject):
             return Omission(subject.key, missing)
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         raw = residual.compose(self.derive(subject), own, self.rank(subject.key))
         written = {field: go_json(parse_value(text)) for field, text in raw.items()}
         order = order_of(subject, name_in(self.family, subject.provider or {}))

@@ -91,7 +91,7 @@ class GenaiPrices:
     def line(self, subject: Subject) -> Line | Omission:
         if missing := _missing(subject):
             return Omission(subject.key, missing)
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         raw = residual.compose(self.derive(subject), own, self.rank(subject.key))
         order = order_of(subject, name_in(self.family, subject.provider or {}))
         if not subject.key.startswith(HEAD):

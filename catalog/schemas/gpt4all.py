@@ -162,7 +162,7 @@ class Gpt4All(EntryList):
         }
         if entry.get("mode") == "embedding":
             native["embeddingModel"] = True
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         return native | _file(_chosen(entry, own.get("file")))
 
     def beyond(self, subject: Subject, member: ParsedMember) -> dict[str, Any]:

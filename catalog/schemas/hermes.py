@@ -102,7 +102,7 @@ class Hermes(JsonList):
 
     def _order(self, subject: Subject, raw: Mapping[str, str]) -> str:
         """Place, id, provider, and whether it is the default: what the others of a document need to know of it."""
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         name = quoted(own["name"] if "name" in own else _name(subject.provider))
         default = _DEFAULT if parse_value(raw.get("default", "null")) is True else ""
         return _INSIDE.join((super()._order(subject, raw), name, default))

@@ -133,7 +133,7 @@ class JsonList:
     def line(self, subject: Subject) -> Line | Omission:
         if missing := self.missing(subject):
             return Omission(subject.key, missing)
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         raw = residual.compose(self.derive(subject), own, self._rank)
         return Line(self._order(subject, raw), subject.key, joined(raw, self.nested))
 
@@ -158,7 +158,7 @@ class JsonList:
         return self.unfit(subject) or self._lacking(subject)
 
     def _lacking(self, subject: Subject) -> str:
-        given = self.derive(subject)
+        given = residual.values(self.derive(subject), subject.own)
         for rule in self.rules:
             if (
                 rule.needed

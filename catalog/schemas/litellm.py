@@ -99,7 +99,7 @@ class Litellm:
         missing = _missing(subject)
         if missing:
             return Omission(subject.key, missing)
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         raw = residual.compose(self.derive(subject), own, _rank)
         key = own.get("name") or native_key(subject)
         fields = ",".join(f"{quoted(field)}:{text}" for field, text in raw.items())

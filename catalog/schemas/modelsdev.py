@@ -108,7 +108,7 @@ class ModelsDev:
     def line(self, subject: Subject) -> Line | Omission:
         if missing := _missing(subject):
             return Omission(subject.key, missing)
-        own = (subject.membership or {}).get("native", {})
+        own = subject.own
         raw = residual.compose(self.derive(subject), own, self.rank(subject.key))
         key = quoted(own.get("name") or native_key(subject))
         order = order_of(subject, name_in(self.family, subject.provider or {}))

@@ -16,7 +16,8 @@ from catalog.records import Record
 from catalog.schemas.reading.json_reader import parse_value
 from catalog.schemas.reading.values import Json, to_json
 
-PARTS: Final = ("set", "drop", "order")
+PARTS: Final = ("set", "drop", "order", "whole")
+"""``whole``, where it is true: nothing that the shared facts derive counts, what ``set`` says is the member."""
 
 Rank = Callable[[str], Any]
 """Sorts the fields of a format where a member has no order of its own."""
@@ -41,10 +42,10 @@ def diff(derived: Mapping[str, Json], native: Mapping[str, Json], rank: Rank) ->
 
 def compose(derived: Mapping[str, Json], residual: Mapping[str, Any], rank: Rank) -> dict[str, str]:
     """The native record as JSON text by field, in the order in which it is written."""
-    raw = {field: to_json(value) for field, value in derived.items()}
-    raw.update(residual.get("set", {}))
-    for field in residual.get("drop", ()):
-        raw.pop(field, None)
+    dropped = residual.get("drop", ())
+    kept = {} if residual.get("whole") else derived
+    raw = {field: to_json(value) for field, value in kept.items() if field not in dropped}
+    raw.update((field, text) for field, text in residual.get("set", {}).items() if field not in dropped)
     own_order = [field for field in residual.get("order", ()) if field in raw]
     others = sorted(raw.keys() - set(own_order), key=rank) if own_order else sorted(raw, key=rank)
     return {field: raw[field] for field in (*own_order, *others)}
@@ -58,7 +59,24 @@ def apply(derived: Mapping[str, Json], residual: Mapping[str, Any], rank: Rank) 
 def values(derived: Mapping[str, Json], residual: Mapping[str, Any]) -> dict[str, Json]:
     """``apply`` without the order: only what the residual sets has to be read."""
     dropped = residual.get("drop", ())
-    return {field: value for field, value in derived.items() if field not in dropped} | stated(residual)
+    kept = {} if residual.get("whole") else derived
+    return {field: value for field, value in kept.items() if field not in dropped} | stated(residual)
+
+
+def adjusted(imported: Mapping[str, Any], adjustment: Record) -> dict[str, Any]:
+    """The residual with an operator's decisions over it: held back as it was published, then field by field."""
+    base: Mapping[str, Any] = adjustment["held"]["native"] if "held" in adjustment else imported
+    said, dropped = adjustment.get("set", {}), adjustment.get("drop", [])
+    parts = dict(base)
+    parts["set"] = {field: text for field, text in base.get("set", {}).items() if field not in dropped} | said
+    parts["drop"] = [*(field for field in base.get("drop", ()) if field not in said), *dropped]
+    return {name: value for name, value in parts.items() if value or name not in PARTS}
+
+
+def whole(raw: Mapping[str, str], residual: Mapping[str, Any]) -> dict[str, Any]:
+    """The residual that gives these fields in this order, whatever is derived; ``residual`` is the one behind them."""
+    others = {name: value for name, value in residual.items() if name not in PARTS}
+    return {**others, "set": dict(raw), "order": list(raw), "whole": True}
 
 
 def overridden(residual: Mapping[str, Any]) -> set[str]:

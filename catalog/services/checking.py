@@ -12,9 +12,11 @@ from catalog.errors import ChangeError, Problem
 from catalog.models import RecordVersion
 from catalog.reading import chunks, loaded
 from catalog.records import Kind, Record
+from catalog.services.schema_rules import adjustment_problems, schema_problems
 from catalog.validity import problems_of, references
 
 Afters = Mapping[tuple[Kind, str], Record | None]
+OF_SCHEMAS: Final = (Kind.MEMBERSHIP, Kind.ADJUSTMENT)
 MOST_PROBLEMS: Final = 200
 """Enough to see what is wrong with a file; more would hide it."""
 
@@ -41,6 +43,8 @@ def _problems(afters: Afters) -> Iterator[Problem]:
         yield from _unmet_references(afters)
         yield from _left_dangling(afters)
         yield from _region_cycles(afters)
+        yield from schema_problems(afters)
+        yield from adjustment_problems(afters)
 
 
 def _unmet_references(afters: Afters) -> Iterator[Problem]:
@@ -112,13 +116,13 @@ def _where_referrers_are(gone: Mapping[Kind, set[str]]) -> Iterator[Q]:
             yield Q(kind=child, parent__in=keys)
     for kind in (Kind.ENTRY, Kind.OFFERING, Kind.PROVIDER):
         for keys in chunks(sorted(gone.get(kind, ()))):
-            yield Q(kind=Kind.MEMBERSHIP, parent__in=[f"{kind}:{key}" for key in keys])
+            yield Q(kind__in=OF_SCHEMAS, parent__in=[f"{kind}:{key}" for key in keys])
     for slug in sorted(gone.get(Kind.PROVIDER, ())):
         for mark in ":#":
             yield Q(kind=Kind.OFFERING, key__gte=slug + mark, key__lt=slug + chr(ord(mark) + 1))
-        yield Q(kind=Kind.MEMBERSHIP, parent__gte=f"provider:{slug}#", parent__lt=f"provider:{slug}$")
+        yield Q(kind__in=OF_SCHEMAS, parent__gte=f"provider:{slug}#", parent__lt=f"provider:{slug}$")
     for name in sorted(gone.get(Kind.SCHEMA, ())):
-        yield Q(kind=Kind.MEMBERSHIP, key__gte=f"{name}|", key__lt=f"{name}}}")
+        yield Q(kind__in=OF_SCHEMAS, key__gte=f"{name}|", key__lt=f"{name}}}")
     if gone.get(Kind.REGION):
         yield Q(kind__in=(Kind.REGION, Kind.FEATURED)) | Q(
             kind=Kind.OFFERING, data__contains='"availability":{'

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import Count
 
@@ -33,6 +33,7 @@ from catalog.services.releases import release_changes
 from catalog.services.touching import touched_members, touched_records
 
 PRICE_FIELD: Final = re.compile(r"price|pricing|cost")
+OF_SCHEMAS: Final = (Kind.SCHEMA, Kind.MEMBERSHIP, Kind.ADJUSTMENT)
 WRITTEN_NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,40})?", re.ASCII)
 ENDPOINT_FIELD: Final = re.compile(r"api|base|endpoint|experimental|host|patch|provider|(?<!pricing_)url")
 HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#\s\"'\\]*@)?([^/?#\s\"'\\]+)", re.IGNORECASE)
@@ -119,6 +120,8 @@ class _Comparison:
     def _listed(self, key: str, state: ReleaseState, *, automatic: bool) -> Subject | None:
         """The member, if the document has it: automatic membership leaves out what a format cannot hold."""
         found = subject(self.schema, key, state, automatic=automatic)
+        if found is not None and found.hidden:
+            return None
         if found is not None and automatic and left_out(self.schema, found, state, self.family):
             return None
         return found
@@ -147,7 +150,23 @@ class _Comparison:
 
     def _count(self, state: ReleaseState, sizes: Sizes) -> int:
         if not is_native(self.schema):
-            return sum(count for kind, count in sizes.items() if kind not in (Kind.SCHEMA, Kind.MEMBERSHIP))
+            return sum(count for kind, count in sizes.items() if kind not in OF_SCHEMAS)
+        return max(0, self._members(state, sizes) - len(self._hidden(state)))
+
+    def _hidden(self, state: ReleaseState) -> set[str]:
+        """Members that an operator took out of this document."""
+        records = state.all(Kind.ADJUSTMENT).values()
+        mine = [r["subject"] for r in records if r["schema"] == self.schema.name and r.get("hidden")]
+        if not mine:
+            return set()
+        automatic = is_automatic(self.schema, state)
+        touched = touched_members(
+            {Kind.ADJUSTMENT: {f"{self.schema.name}|{key}" for key in mine}}, state, {self.schema.name}
+        )
+        members = {key for key in touched if not key.startswith("provider:")}
+        return {key for key in members if subject(self.schema, key, state, automatic=automatic) is not None}
+
+    def _members(self, state: ReleaseState, sizes: Sizes) -> int:
         if is_automatic(self.schema, state):
             return sizes.get(Kind.ENTRY if lists_entries(self.schema) else Kind.OFFERING, 0)
         versions = RecordVersion.objects.filter(in_release(state.number))
@@ -206,16 +225,15 @@ class _Comparison:
     def _endpoint_hosts(self, member: Subject) -> Iterator[str]:
         """Of a document of somebody else's making, what it says itself; of ours, what its records say."""
         if is_native(self.schema):
-            yield from _record_hosts(Kind.MEMBERSHIP, member.membership or {})
+            yield from _record_hosts(Kind.MEMBERSHIP, {"native": member.own})
         elif member.record is not None:
             yield from _record_hosts(Kind(member.key.partition(":")[0]), member.record)
 
 
 def _native(schema: NativeSchema, member: Subject) -> Mapping[str, Json]:
     """The member as its document states it, by field."""
-    own: Mapping[str, Any] = (member.membership or {}).get("native", {})
     derived = {} if member.key.startswith("opaque:") else schema.derive(member)
-    return residual.apply(derived, own, lambda field: field)
+    return residual.apply(derived, member.own, lambda field: field)
 
 
 def _decimal(value: Json) -> Decimal | None:

@@ -12,6 +12,7 @@ from catalog.models import RecordVersion
 from catalog.reading import StoredState
 from catalog.records import Kind
 from catalog.schemas.registry import ENTRY_LISTS
+from catalog.subjects import record_named_by
 
 
 def _changed(after: int, until: int) -> QuerySet[RecordVersion]:
@@ -47,8 +48,10 @@ def touched_members(changed: dict[Kind, set[str]], state: StoredState, family: C
 
     ``family`` names the schemas whose memberships the lines read, the schema itself among them.
     """
-    labs, providers = changed.get(Kind.LAB, set()), changed.get(Kind.PROVIDER, set())
-    entries = changed.get(Kind.ENTRY, set()) | set(state.children(Kind.ENTRY, labs))
+    adjusted = _named(_subjects(changed.get(Kind.ADJUSTMENT, ()), family))
+    labs = changed.get(Kind.LAB, set())
+    providers = changed.get(Kind.PROVIDER, set()) | adjusted[Kind.PROVIDER]
+    entries = changed.get(Kind.ENTRY, set()) | set(state.children(Kind.ENTRY, labs)) | adjusted[Kind.ENTRY]
     offerings = changed.get(Kind.OFFERING, set()) | set(state.children(Kind.OFFERING, entries))
     if providers:
         prefixes = [slug + mark for slug in sorted(providers) for mark in ":#"]
@@ -67,8 +70,17 @@ def touched_members(changed: dict[Kind, set[str]], state: StoredState, family: C
         *(f"entry:{key}" for key in entries),
         *(f"offering:{key}" for key in offerings),
         *(f"provider:{slug}" for slug in providers),
-        *_subjects(changed.get(Kind.MEMBERSHIP, set()) | heads, family),
+        *_subjects(changed.get(Kind.MEMBERSHIP, set()) | heads | changed.get(Kind.ADJUSTMENT, set()), family),
     }
+
+
+def _named(subjects: Iterable[str]) -> dict[Kind, set[str]]:
+    """The records that subjects name, by kind."""
+    found: dict[Kind, set[str]] = defaultdict(set)
+    for named in map(record_named_by, subjects):
+        if named is not None:
+            found[named[0]].add(named[1])
+    return found
 
 
 def _subjects(memberships: Iterable[str], family: Collection[str]) -> Iterable[str]:

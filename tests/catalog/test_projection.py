@@ -15,6 +15,7 @@ from catalog.shape import tidy
 from catalog.spelling import plain_decimal
 from catalog.validity import problems_of
 from tests.factories import (
+    adjustment,
     entry,
     experiment,
     featured,
@@ -116,7 +117,10 @@ def test_every_kind_reads_back_from_its_rows_as_it_was_written():
         schema(
             "litellm",
             status="deprecated",
+            deprecated="2026-11-20",
             sunset="2027-06-30",
+            successor="models.dev",
+            clients={"litellm": ">=1.50 <2"},
             complete_list=True,
             document={"key": "type", "n": [1]},
         ),
@@ -125,12 +129,18 @@ def test_every_kind_reads_back_from_its_rows_as_it_was_written():
         ),
         membership("entry:acme/full", schema="litellm"),
         membership("provider:full#2"),
+        adjustment("entry:acme/full", hidden=True, reason="not yet"),
+        adjustment("offering:acme:zeta", set={"x": "[1]"}, drop=["y"]),
+        adjustment(
+            "provider:full#2",
+            held={"release": 3, "native": {"set": {"z": "1"}, "order": ["z"], "whole": True}},
+        ),
         featured("start", "offering:acme:zeta", "entry:acme/full", starts="2026-01-01T00:00:00Z"),
         trial(starts="2026-01-01T00:00:00Z", audience={"client": ">=1"}),
         experiment(audience={"region": ["eu"]}),
     )
     assert read_back() == live()
-    assert len(read_back()) == 24
+    assert len(read_back()) == 27
 
 
 @pytest.mark.django_db

@@ -16,6 +16,7 @@ from mirrors.services.catalog_source import CatalogSource
 from mirrors.services.means import Means
 from tests.factories import (
     Made,
+    adjustment,
     entry,
     experiment,
     featured,
@@ -77,6 +78,7 @@ def full_catalog() -> list[Made]:
         offering("omega", entry="acme/omega", prices=[spelt, price("0.00001", meter="output")]),
         schema("litellm", membership="automatic"),
         membership("opaque:sample_spec", schema="litellm", native={"set": {"mode": '"chat"'}}),
+        adjustment("offering:acme:zeta", set={"input_price": "2"}, drop=["output_price"], reason="a test"),
         featured("start", "entry:acme/omega", "offering:acme:zeta"),
         trial(),
         experiment(),
@@ -126,6 +128,7 @@ KINDS_WITH_PAGES = {
     Kind.OFFERING: "offering",
     Kind.SCHEMA: "schema",
     Kind.MEMBERSHIP: "membership",
+    Kind.ADJUSTMENT: "adjustment",
     Kind.FEATURED: "featuredlist",
     Kind.TRIAL: "trial",
     Kind.EXPERIMENT: "experiment",

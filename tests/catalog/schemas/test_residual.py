@@ -99,3 +99,20 @@ def test_the_last_override_that_is_cleared_takes_the_residual_with_it():
         LITELLM.owns, membership, {"prices.cache_read.text.token.200000...USD"}
     )
     assert cleared == {"schema": "litellm", "subject": "offering:a:b", "position": 1}
+
+
+@given(records, records, records)
+def test_a_member_that_is_held_back_says_the_same_whatever_is_derived(derived, native, others):
+    raw = residual.compose(derived, residual.diff(derived, native, by_name), by_name)
+    held = residual.whole(raw, {"name": "its own"})
+    assert list(residual.compose(others, held, by_name).items()) == list(raw.items())
+    assert held["name"] == "its own"
+
+
+@given(records, records)
+def test_an_adjustment_wins_over_what_was_imported(derived, native):
+    imported = residual.diff(derived, native, by_name)
+    own = residual.adjusted(imported, {"set": {"new": "1"}, "drop": sorted(native)[:1]})
+    composed = residual.compose(derived, own, by_name)
+    assert composed["new"] == "1"
+    assert not set(sorted(native)[:1]).intersection(composed)
