@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from almanac.addresses import MIRRORS, role_for_schema
+from almanac.lifecycle import SchemaNotice
 from signing.delegations import NETWORK, Delegation, region_delegation, schema_delegation
 from signing.metadata import RoleContent, TargetFile
 
@@ -42,11 +43,14 @@ def role_of(path: str) -> str:
     return role_for_schema(*folder_and_region(path))
 
 
-def role_contents(listed: Iterable[Listed], *, known: Iterable[str] = ()) -> dict[str, RoleContent]:
+def role_contents(
+    listed: Iterable[Listed], *, known: Iterable[str] = (), notices: Iterable[SchemaNotice] = ()
+) -> dict[str, RoleContent]:
     """Every role from ``targets`` down. A schema's role delegates its regions; ``targets`` delegates the rest.
 
     ``known`` are all paths that were ever published: the role of one that is listed no more stays, empty, so that
     a document can go and come back without the offline key, and nobody reads it in an older version of its role.
+    A notice is signed with the role that lists, or once listed, its schema's documents.
     """
     listed = sorted(listed, key=lambda document: document.path)
     targets: dict[str, list[TargetFile]] = defaultdict(list)
@@ -57,11 +61,15 @@ def role_contents(listed: Iterable[Listed], *, known: Iterable[str] = ()) -> dic
     for path in {*known, *(document.path for document in listed)} - {MIRRORS}:
         folder, region = folder_and_region(path)
         regions[folder].add(region)
+    said: dict[str, list[Mapping[str, object]]] = defaultdict(list)
+    for notice in sorted(notices, key=lambda notice: notice.file):
+        if notice.says_something:
+            said[role_of(notice.file)].append(notice.signed())
     contents = {NETWORK.role: RoleContent(tuple(targets[NETWORK.role]))}
     for folder, found in sorted(regions.items()):
         delegates = tuple(region_delegation(folder, region) for region in sorted(found - {GLOBAL}))
         role = role_for_schema(folder)
-        contents[role] = RoleContent(tuple(targets[role]), delegates)
+        contents[role] = RoleContent(tuple(targets[role]), delegates, tuple(said[role]))
         contents.update({d.role: RoleContent(tuple(targets[d.role])) for d in delegates})
     contents["targets"] = RoleContent(delegates=_top_delegations(regions))
     return contents

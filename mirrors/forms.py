@@ -18,15 +18,23 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class SchemaLine:
-    """One schema in ``index.json``; ``sunset`` is a date where the schema is deprecated."""
+    """One schema in ``index.json``; ``sunset`` is a date where the schema is deprecated.
+
+    Of a retired one nothing is published: it has neither bytes nor a target.
+    """
 
     name: str
     path: str
     status: str
     sunset: str | None
-    bytes: int
-    sha256: str
-    target: str
+    bytes: int | None
+    sha256: str | None
+    target: str | None
+    deprecated: str | None = None
+    successor: str | None = None
+    """The plain path of the document to read instead."""
+    clients: Mapping[str, str] | None = None
+    """Client → the versions that it suits."""
 
 
 def mirrors_document(mirrors: Iterable[Mirror], *, oldest_release: int) -> bytes:
@@ -49,13 +57,19 @@ def index_document(
         "format": 1,
         "release": release,
         "published": rfc3339(published),
-        "schemas": [asdict(line) for line in schemas],
+        "schemas": [_line(line) for line in schemas],
         "regions": list(regions),
         "experiments": list(experiments),
         "root_fingerprint": root_fingerprint,
         "minisign_key": minisign_key,
     }
     return (json.dumps(index, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _line(schema: SchemaLine) -> dict[str, Any]:
+    """What is known of a schema's life only where there is something to know."""
+    optional = ("deprecated", "successor", "clients")
+    return {name: value for name, value in asdict(schema).items() if value or name not in optional}
 
 
 def rfc3339(moment: datetime) -> str:

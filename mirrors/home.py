@@ -36,6 +36,10 @@ class Row:
     size: str
     sha256: str
     status: str
+    note: str = ""
+    """How long it lives, where that is not for ever."""
+    successor: str = ""
+    """The address to use instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,22 @@ def _row(schema: Mapping[str, Any], base_url: str) -> Row:
         reader=reader,
         address=address,
         line=line.format(url=address, folder=parent(address), above=parent(parent(address))),
-        size=size_in_words(schema["bytes"]),
-        sha256=schema["sha256"],
+        size=size_in_words(schema["bytes"]) if schema["bytes"] is not None else "",
+        sha256=schema["sha256"] or "",
         status=schema["status"],
+        note=life_in_words(schema),
+        successor=f"{base_url}/{successor}" if (successor := schema.get("successor")) else "",
     )
+
+
+def life_in_words(schema: Mapping[str, Any]) -> str:
+    """``Deprecated since 2026-11-20; published until 2027-06-30.``"""
+    if schema["status"] == "retired":
+        return "Retired: it is no longer published."
+    since, until = schema.get("deprecated"), schema.get("sunset")
+    parts = [f"deprecated since {since}" if since else "", f"published until {until}" if until else ""]
+    said = "; ".join(part for part in parts if part) if schema["status"] == "deprecated" else ""
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def parent(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from almanac.addresses import MIRRORS, SEGMENT, is_target_path, role_for_schema
 from signing.errors import ContentsError
@@ -40,6 +41,8 @@ class Delegation:
 class RoleContent:
     targets: tuple[TargetFile, ...] = ()
     delegates: tuple[Delegation, ...] = ()
+    notices: tuple[Mapping[str, Any], ...] = ()
+    """what is signed about its schemas besides their documents; see ``almanac.lifecycle``"""
 
 
 NETWORK = Delegation("network", (MIRRORS,), "network")

@@ -42,6 +42,7 @@ from tuf.api.serialization.json import JSONSerializer
 
 import almanac.keys
 from almanac.addresses import metadata_path
+from almanac.lifecycle import FIELD as NOTICES_FIELD
 from signing.bridging import BRIDGED, accepts, bridging_root
 from signing.ceremony import OFFLINE_ROLES, SigningRequest
 from signing.contents import check_contents
@@ -320,7 +321,8 @@ def _wanted_root(keyring: KeySource) -> Root:
 def _wanted_targets(content: RoleContent, keyring: KeySource) -> Targets:
     targets = {target.path: _signed_target(target) for target in content.targets}
     delegations = _delegations(content.delegates, keyring) if content.delegates else None
-    return Targets(targets=targets, delegations=delegations)
+    notices = {NOTICES_FIELD: [dict(notice) for notice in content.notices]} if content.notices else None
+    return Targets(targets=targets, delegations=delegations, unrecognized_fields=notices)
 
 
 def _signed_target(target: TargetFile) -> SignedTarget:

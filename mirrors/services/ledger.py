@@ -16,6 +16,7 @@ from catalog.reading import chunks
 from mirrors.contents import Listed, role_contents, role_of
 from mirrors.models import Appearance, Delta, Publication, PublishedDocument, SignedFile
 from mirrors.services.deltas import Changed, MadeDelta, listed_deltas, wanted_bases
+from mirrors.services.notices import current_notices
 from signing.metadata import RoleContent
 
 ROLES_AT_ONCE: Final = 50
@@ -40,7 +41,8 @@ def current_contents() -> dict[str, RoleContent]:
         Listed(path, sha256, length, release, deltas.get((path, sha256), {}))
         for path, sha256, length, release in rows.values_list("path", "sha256", "length", "first_release")
     ]
-    return role_contents(listed, known=PublishedDocument.objects.values_list("path", flat=True).distinct())
+    known = PublishedDocument.objects.values_list("path", flat=True).distinct()
+    return role_contents(listed, known=known, notices=current_notices())
 
 
 def current_metadata() -> dict[str, bytes]:

@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from almanac.addresses import INDEX, MINISIGN_KEY, object_path
+from almanac.lifecycle import RETIRED, SchemaNotice
 from almanac.stores import DamagedObjectError, ObjectNotFoundError, ObjectStore
 from mirrors.failpoints import Passing, nothing
 from mirrors.forms import SchemaLine, index_document
 from mirrors.models import Publication, PublishedDocument, SignedFile
 from mirrors.services import ledger
 from mirrors.services.means import Rendering
+from mirrors.services.notices import notices_of
 from mirrors.services.pushing import put_until_it_is_so
 from mirrors.services.uploading import each, lanes
 from signing.metadata import fingerprint
@@ -102,13 +104,31 @@ def afterwards(
 
 def _schema_lines(rendering: Rendering) -> list[SchemaLine]:
     listed = ledger.listed_documents()
+    notices = {notice.name: notice for notice in notices_of(rendering.release)}
     lines = []
     for schema in rendering.schemas:
         document = listed[schema.path]
         target = object_path(schema.path, document.sha256)
         facts = (schema.name, schema.path, schema.status, schema.sunset)
-        lines.append(SchemaLine(*facts, document.length, document.sha256, target))
+        life = _life(notices.get(schema.name))
+        lines.append(SchemaLine(*facts, document.length, document.sha256, target, *life))
+    lines += [
+        SchemaLine(n.name, n.file, n.status, n.sunset or None, None, None, None, *_life(n))
+        for n in notices.values()
+        if n.status == RETIRED and _was_published(n.file)
+    ]
     return lines
+
+
+def _life(notice: SchemaNotice | None) -> tuple[str | None, str | None, dict[str, str] | None]:
+    """Since when it is deprecated, its successor, its clients."""
+    if notice is None:
+        return None, None, None
+    return notice.deprecated or None, notice.successor or None, dict(notice.clients) or None
+
+
+def _was_published(path: str) -> bool:
+    return PublishedDocument.objects.filter(path=path).exists()
 
 
 def _signatures(documents: Iterable[PublishedDocument]) -> dict[str, bytes]:

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from almanac.addresses import INDEX, object_path
 from almanac.errors import MalformedError
+from almanac.lifecycle import RETIRED, SchemaNotice, read_notices
 from mirrors.verifying.chain import Target
 from mirrors.verifying.documents import MOST_OBJECT, Shelf, verify_minisig
 
 MOST_INDEX: Final = 2_000_000
 UNSIGNED: Final = frozenset({"format", "published", "regions", "experiments"})
 """Fields of ``index.json`` that nothing signed repeats."""
+LIFE: Final = ("name", "status", "deprecated", "sunset", "successor", "clients")
+"""What a schema's line repeats of the signed notice, where there is one."""
 
 
 def verify_plain_addresses(shelf: Shelf) -> None:
@@ -89,12 +92,25 @@ def _differences(shelf: Shelf, index: dict[str, Any]) -> list[str]:
 
 
 def _agrees(shelf: Shelf, line: Any) -> bool:
-    target = shelf.chain.targets.get(str(line.get("path"))) if isinstance(line, dict) else None
+    if not isinstance(line, dict):
+        return False
+    path = str(line.get("path"))
+    target, notice = shelf.chain.targets.get(path), _notices(shelf).get(path)
+    if notice is not None and any((line.get(name) or "") != (getattr(notice, name) or "") for name in LIFE):
+        return False
+    if target is None and notice is not None and notice.status == RETIRED:
+        return all(line.get(name) is None for name in ("bytes", "sha256", "target"))
     return target is not None and (line.get("bytes"), line.get("sha256"), line.get("target")) == (
         target.length,
         target.sha256,
         object_path(target.path, target.sha256),
     )
+
+
+def _notices(shelf: Shelf) -> dict[str, SchemaNotice]:
+    """What the verified roles say about their schemas, by the schema's document."""
+    roles = shelf.chain.roles.values()
+    return {notice.file: notice for role in roles for notice in read_notices(role.signed)}
 
 
 def _name(line: Any) -> str:

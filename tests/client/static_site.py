@@ -10,6 +10,7 @@ from wsgiref.util import setup_testing_defaults
 
 from almanac import dcz
 from almanac.addresses import TIMESTAMP, delta_path, metadata_path, object_path
+from almanac.lifecycle import FIELD
 from almanac.static import StaticApp
 from almanac.stores import FileStore
 
@@ -32,6 +33,8 @@ class Publisher:
     root: Path
     version: int = 0
     held: dict[str, bytes] = field(default_factory=dict)
+    notices: list[dict[str, object]] = field(default_factory=list)
+    """What the role says about its schemas."""
 
     def objects(self, documents: Mapping[str, bytes]) -> None:
         store = FileStore(self.root)
@@ -51,7 +54,7 @@ class Publisher:
             path: {"length": len(data), "hashes": {"sha256": sha256(data)}}
             for path, data in self.held.items()
         }
-        store.put(metadata_path("v2", self.version), signed(targets=targets))
+        store.put(metadata_path("v2", self.version), signed(targets=targets, **{FIELD: self.notices}))
         store.put(metadata_path("targets", 1), signed(targets={}))
         meta = {"v2.json": {"version": self.version}, "targets.json": {"version": 1}}
         store.put(metadata_path("snapshot", self.version), signed(meta=meta))

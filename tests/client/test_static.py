@@ -13,6 +13,7 @@ from backports import zstd
 
 from almanac import dcz
 from almanac.addresses import delta_path, object_path
+from almanac.lifecycle import is_range, suits, version_of
 from almanac.static import LOOK_AGAIN_S, StaticApp
 from almanac.stores import FileStore
 from tests.client.static_site import EUROPEAN, MODELS, Answer, Publisher, ask, object_address, sha256
@@ -724,3 +725,107 @@ def test_readers_see_each_publication_as_a_whole(tmp_path: Path) -> None:
     for reader in readers:
         reader.join()
     assert not wrong
+
+
+# -- the life of a schema -------------------------------------------------------------------------
+
+NOTICE = {
+    "name": "v2",
+    "file": MODELS,
+    "status": "deprecated",
+    "deprecated": "2026-11-20",
+    "sunset": "2027-06-30",
+}
+CATWALK = "catalog/catwalk/v2/providers"
+
+
+def published_again(publisher: Publisher, *notices: object) -> None:
+    publisher.notices = list(notices)  # type: ignore[arg-type]
+    publisher.publish({})
+
+
+def test_a_deprecation_is_seen_with_the_next_release_and_gone_with_the_one_after(
+    app: StaticApp, publisher: Publisher
+) -> None:
+    assert ask(app, f"/{MODELS}")["Sunset"] is None
+    published_again(publisher, {**NOTICE, "successor": CATWALK})
+    answer = ask(app, f"/{MODELS}", Accept_Encoding="gzip")
+    assert (answer["Deprecation"], answer["Sunset"]) == ("@1795132800", "Wed, 30 Jun 2027 23:59:59 GMT")
+    assert answer["Link"] == f'</{CATWALK}>; rel="successor-version"'
+    assert ask(app, f"/{MODELS}", Range="bytes=0-3")["Sunset"] == answer["Sunset"]
+    assert ask(app, object_address(MODELS, FIRST))["Sunset"] is None
+    published_again(publisher)
+    assert ask(app, f"/{MODELS}")["Sunset"] is None
+
+
+def test_a_retired_schema_needs_no_successor(app: StaticApp, publisher: Publisher) -> None:
+    del publisher.held[MODELS], publisher.held[EUROPEAN]
+    published_again(publisher, {"name": "v2", "file": MODELS, "status": "retired"})
+    for address in (MODELS, EUROPEAN, f"{MODELS}.minisig"):
+        answer = ask(app, f"/{address}")
+        assert answer.status == 410
+        assert "successor" not in answer.problem
+        assert answer["Link"] is None
+    assert ask(app, f"/{MODELS}", method="POST").status == 410
+
+
+def test_a_notice_of_a_later_version_is_read_as_far_as_it_is_understood(
+    app: StaticApp, publisher: Publisher
+) -> None:
+    published_again(
+        publisher, {**NOTICE, "status": "resting", "colour": {"of": "a field that we do not know"}}
+    )
+    answer = ask(app, f"/{MODELS}")
+    assert (answer.status, answer["Sunset"]) == (200, None)
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "v2",
+        {},
+        {"name": "v2", "status": "deprecated"},
+        {**NOTICE, "successor": "https://elsewhere.example/a>; rel=x"},
+        {**NOTICE, "successor": "../../etc/passwd"},
+        {**NOTICE, "sunset": "2027-06-30\r\nX-Injected: 1"},
+        {**NOTICE, "sunset": "2027-02-30"},
+        {**NOTICE, "deprecated": 20261120},
+        {**NOTICE, "file": ["catalog/v2/models.yaml"]},
+        {**NOTICE, "clients": {"aichat": "newest"}},
+    ],
+)
+def test_a_notice_that_is_not_one_leaves_the_last_whole_release(
+    app: StaticApp, publisher: Publisher, notice: object
+) -> None:
+    publisher.held[MODELS] = SECOND
+    publisher.objects({MODELS: SECOND})
+    assert ask(app, f"/{MODELS}").body == FIRST
+    published_again(publisher, notice)
+    answer = ask(app, f"/{MODELS}")
+    assert (answer.status, answer.body, answer["Link"]) == (200, FIRST, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "holds"),
+    [
+        (">=0.27.0 <0.31", "0.30.0", True),
+        (">=0.27.0 <0.31", "0.31.0", False),
+        (">=0.27.0 <0.31", "0.26.9", False),
+        (">=0.27", "0.27.0", True),
+        ("=1.2", "1.2.0", True),
+        (">1.2", "1.2.1-alpha.3", True),
+        ("<=1", "1.0.0+build", True),
+        ("<10", "9.9.9", True),
+    ],
+)
+def test_a_range_of_versions_holds_by_numbers(text: str, version: str, holds: bool) -> None:
+    found = version_of(version)
+    assert found is not None
+    assert suits(text, found) is holds
+
+
+@pytest.mark.parametrize(
+    "text", ["", ">=", "0.27", ">=0.27,<1", ">=0.27 and <1", "~1.2", ">=1.2.3.4.5", ">=٣", "*"]
+)
+def test_what_is_no_range_is_said_to_be_none(text: str) -> None:
+    assert not is_range(text)

@@ -1,4 +1,4 @@
-"""What a role says about its schema besides its documents: how far its life is, what follows it, whom it suits.
+"""What a role says about its schemas besides their documents: how far their life is, what follows, whom they suit.
 
 It lies in the role's own signed metadata, so it is verified like a document, switches with the release as a whole, and
 changes no document and no other role. The publisher writes it, the static server makes headers of it.
@@ -7,7 +7,7 @@ changes no document and no other role. The publisher writes it, the static serve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,7 +16,7 @@ from typing import Any, Final
 from almanac.addresses import is_target_path
 from almanac.errors import MalformedError
 
-FIELD: Final = "x-almanac-schema"
+FIELD: Final = "x-almanac-schemas"
 """The role's field; readers of TUF metadata that do not know it pass over it."""
 CURRENT: Final = "current"
 DEPRECATED: Final = "deprecated"
@@ -61,11 +61,15 @@ class SchemaNotice:
         return {name: value for name, value in facts.items() if value}
 
 
-def read_notice(signed: Mapping[str, Any]) -> SchemaNotice | None:
-    """The notice in a role's signed part; ``None`` where it has none. Raises ``MalformedError``."""
-    found = signed.get(FIELD)
-    if found is None:
-        return None
+def read_notices(signed: Mapping[str, Any]) -> tuple[SchemaNotice, ...]:
+    """The notices in a role's signed part. Raises ``MalformedError``."""
+    found = signed.get(FIELD, [])
+    if not isinstance(found, list):
+        raise MalformedError("the notices about schemas are not a list", where=f"({FIELD})")
+    return tuple(_notice(one) for one in found)
+
+
+def _notice(found: object) -> SchemaNotice:
     if not isinstance(found, dict) or not all(_is_sound(name, value) for name, value in found.items()):
         raise MalformedError("the notice about a schema is not one", where=f"({FIELD})")
     known = {name: value for name, value in found.items() if name in SchemaNotice.__slots__}
@@ -101,6 +105,19 @@ def headers_of(notice: SchemaNotice, successor: str) -> list[tuple[str, str]]:
     if successor:
         headers.append(successor_link(successor))
     return headers
+
+
+def life_headers(
+    notices: Mapping[str, SchemaNotice], documents: Container[str], path: str
+) -> list[tuple[str, str]]:
+    """What the readers of a document are told about its schema; the successor's document is the one for their region."""
+    file = document_of(path)
+    notice = notices.get(file)
+    if notice is None or notice.status != DEPRECATED:
+        return []
+    theirs = path.removesuffix(file) + notice.successor
+    known = theirs if theirs in documents else notice.successor
+    return headers_of(notice, f"/{known}" if notice.successor else "")
 
 
 def successor_link(address: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from almanac.addresses import METADATA_NAME, SHA256, TIMESTAMP, is_target_path, metadata_path, object_path
 from almanac.errors import AlmanacError, MalformedError
+from almanac.lifecycle import SchemaNotice, read_notices
 from almanac.stores import FileStore
 
 _LOG: Final = logging.getLogger(__name__)
@@ -34,6 +35,13 @@ class Document(NamedTuple):
         return object_path(self.path, self.sha256)
 
 
+class RolePart(NamedTuple):
+    """What one role lists, and says about its schemas."""
+
+    documents: tuple[Document, ...]
+    notices: tuple[SchemaNotice, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseTable:
     """One committed release. ``roles`` keeps each role's part, so that the next table reads only what changed."""
@@ -41,7 +49,9 @@ class ReleaseTable:
     timestamp: bytes = b""
     documents: Mapping[str, Document] = field(default_factory=dict)
     regions: frozenset[str] = frozenset()
-    roles: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)
+    roles: Mapping[str, RolePart] = field(default_factory=dict)
+    notices: Mapping[str, SchemaNotice] = field(default_factory=dict)
+    """A schema's global document, listed or not → what is said about the schema."""
 
 
 def read_release(store: FileStore, previous: ReleaseTable) -> ReleaseTable:
@@ -51,17 +61,22 @@ def read_release(store: FileStore, previous: ReleaseTable) -> ReleaseTable:
     if snapshot_version is None:
         raise MalformedError("the timestamp names no snapshot")
     snapshot = metadata_path("snapshot", snapshot_version)
-    roles: dict[str, tuple[Document, ...]] = {}
+    roles: dict[str, RolePart] = {}
     for role, version in _versions(_signed(store.get(snapshot), snapshot), snapshot).items():
         if role != "root":
             name = metadata_path(role, version)
-            roles[name] = previous.roles[name] if name in previous.roles else _documents(store, name)
-    documents = {document.path: document for role in roles.values() for document in role}
-    return ReleaseTable(timestamp, documents, _regions(documents), roles)
+            roles[name] = previous.roles[name] if name in previous.roles else _part(store, name)
+    documents = {document.path: document for role in roles.values() for document in role.documents}
+    notices = {notice.file: notice for role in roles.values() for notice in role.notices}
+    return ReleaseTable(timestamp, documents, _regions(documents), roles, notices)
 
 
-def _documents(store: FileStore, name: str) -> tuple[Document, ...]:
-    targets = _signed(store.get(name), name).get("targets", {})
+def _part(store: FileStore, name: str) -> RolePart:
+    signed = _signed(store.get(name), name)
+    return RolePart(_documents(store, name, signed.get("targets", {})), read_notices(signed))
+
+
+def _documents(store: FileStore, name: str, targets: Any) -> tuple[Document, ...]:
     try:
         found = tuple(
             Document(path, facts["hashes"]["sha256"], facts["length"]) for path, facts in targets.items()

@@ -7,18 +7,18 @@ What an answer needs is made when a release is committed, so that most requests 
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from almanac.addresses import INDEX, MINISIGN_KEY, SHA256, TIMESTAMP
 from almanac.handling import TIMESTAMP_CACHE
+from almanac.lifecycle import RETIRED, document_of, life_headers
 from almanac.negotiation import (
     Encodings,
     Span,
@@ -27,6 +27,7 @@ from almanac.negotiation import (
     entity_tags,
     single_range,
 )
+from almanac.problems import gone, other_method, problem, with_headers
 from almanac.release_table import CommittedRelease, ReleaseTable
 from almanac.representations import (
     Headers,
@@ -40,7 +41,6 @@ from almanac.representations import (
 from almanac.stores import FileStore, StoreError
 
 OURS: Final = ("/metadata/", "/targets/", "/deltas/", "/catalog/", "/regions/")
-METHODS: Final = "GET, HEAD, OPTIONS"
 LOOK_AGAIN_S: Final = 5.0  # how often a document's precompressed copies are looked for
 _CHUNK: Final = 256 * 1024
 _REMEMBERED: Final = 1024
@@ -60,6 +60,8 @@ class Site:
     table: ReleaseTable
     addresses: dict[str, Resource] = field(default_factory=dict)
     immutable: dict[str, Resource] = field(default_factory=dict)
+    lives: dict[str, Headers] = field(default_factory=dict)
+    """Plain addresses of deprecated documents → the headers that say so."""
 
 
 class StaticApp:
@@ -83,12 +85,17 @@ class StaticApp:
         site = self._release.current()
         resource = site.addresses.get(path) or self._elsewhere(path, site)
         if resource is None:
+            notice = site.table.notices.get(document_of(path[1:]))
+            if notice is not None and notice.status == RETIRED:
+                return gone(notice, environ, start_response)
             if self._fallback is not None and not path.startswith(OURS):
                 return self._fallback(environ, start_response)
-            return _problem(environ, start_response, "404 Not Found", "There is nothing at this address.")
+            return problem(environ, start_response, "404 Not Found", "There is nothing at this address.")
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
-            return _other_method(environ, start_response)
+            return other_method(environ, start_response)
+        if site.lives and path in site.lives:
+            start_response = with_headers(start_response, site.lives[path])
         if environ.get("QUERY_STRING") and path.startswith("/catalog/"):
             return self._for_region(path, resource, site, environ, start_response)
         return self._answer(resource, environ, start_response)
@@ -108,6 +115,8 @@ class StaticApp:
             )
             by_hash = old.get(immutable) or immutable_object(document.object, self._store)
             minisig = old.get(signed) or signature(document.path, document.object, self._store)
+            if headers := life_headers(table.notices, table.documents, document.path):
+                site.lives.update({plain: headers, signed: headers})
             found = {plain: newest, immutable: by_hash, signed: minisig}
             site.addresses.update({address: resource for address, resource in found.items() if resource})
         for resource in site.addresses.values():
@@ -156,7 +165,7 @@ class StaticApp:
         try:
             fields = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True, max_num_fields=100)
         except ValueError:
-            return _problem(environ, start_response, "400 Bad Request", "The query cannot be read.")
+            return problem(environ, start_response, "400 Bad Request", "The query cannot be read.")
         asked = [value for name, value in fields if name == "region"]
         if not asked:
             return self._answer(resource, environ, start_response)
@@ -164,11 +173,11 @@ class StaticApp:
         if region not in site.table.regions:
             detail = "Give one known region." if len(asked) == 1 else "Give one region, once."
             extra = {"regions": sorted(site.table.regions)}
-            return _problem(environ, start_response, "400 Bad Request", detail, extra=extra)
+            return problem(environ, start_response, "400 Bad Request", detail, extra=extra)
         wanted = resource if region == "global" else site.addresses.get(f"/regions/{region}{path}")
         if wanted is None:
             detail = f"This document is not published for the region {region}."
-            return _problem(environ, start_response, "404 Not Found", detail)
+            return problem(environ, start_response, "404 Not Found", detail)
         return self._answer(wanted, environ, start_response)
 
     # -- which form of them, and whether they are needed at all -----------------------------------
@@ -185,7 +194,7 @@ class StaticApp:
                     start_response("304 Not Modified", held.not_modified.copy())
                     return []
         if form is None:
-            return _problem(
+            return problem(
                 environ, start_response, "406 Not Acceptable", "No encoding that we have is accepted."
             )
         now = self._monotonic()
@@ -198,7 +207,7 @@ class StaticApp:
         except StoreError:
             if form is resource.identity:
                 detail = "The store is damaged here. Try again later, or another mirror."
-                return _problem(environ, start_response, "503 Service Unavailable", detail)
+                return problem(environ, start_response, "503 Service Unavailable", detail)
             resource.forget(form)
             return self._answer(resource, environ, start_response)
 
@@ -268,12 +277,12 @@ class StaticApp:
         if isinstance(span, UnsatisfiableRangeError):
             headers = [("Content-Range", f"bytes */{form.length}")]
             detail = f"The document has {form.length} bytes."
-            return _problem(environ, start_response, "416 Range Not Satisfiable", detail, headers=headers)
+            return problem(environ, start_response, "416 Range Not Satisfiable", detail, headers=headers)
         try:
             file = self._open(form)
         except StoreError:
             detail = "The store is damaged here. Try again later, or another mirror."
-            return _problem(environ, start_response, "503 Service Unavailable", detail)
+            return problem(environ, start_response, "503 Service Unavailable", detail)
         length = span.last - span.first + 1
         headers = [(name, value) for name, value in form.headers if name != "Content-Length"]
         headers.append(("Content-Length", str(length)))
@@ -332,49 +341,3 @@ def _span(
         return single_range(environ["HTTP_RANGE"], form.length)
     except UnsatisfiableRangeError as unsatisfiable:
         return unsatisfiable
-
-
-def _other_method(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    if environ["REQUEST_METHOD"] != "OPTIONS":
-        detail = "This address can only be read."
-        headers = [("Allow", METHODS)]
-        return _problem(environ, start_response, "405 Method Not Allowed", detail, headers=headers)
-    allowed = [
-        ("Allow", METHODS),
-        ("Access-Control-Allow-Origin", "*"),
-        ("Access-Control-Allow-Methods", METHODS),
-        ("Access-Control-Allow-Headers", "*"),
-        ("Access-Control-Max-Age", "86400"),
-    ]
-    start_response("204 No Content", allowed)
-    return []
-
-
-def _problem(
-    environ: WSGIEnvironment,
-    start_response: StartResponse,
-    status: str,
-    detail: str,
-    *,
-    headers: Headers | None = None,
-    extra: Mapping[str, Any] | None = None,
-) -> Iterable[bytes]:
-    """An error as a problem document (RFC 9457); no cache may keep it, above all not a missing root."""
-    number, _, title = status.partition(" ")
-    document = {
-        "type": "about:blank",
-        "title": title,
-        "status": int(number),
-        "detail": detail,
-        **(extra or {}),
-    }
-    body = json.dumps(document).encode()
-    shared = [
-        ("Content-Type", "application/problem+json"),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-        ("Access-Control-Allow-Origin", "*"),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-    start_response(status, shared + (headers or []))
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
