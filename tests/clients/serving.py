@@ -1,4 +1,4 @@
-"""One document at every address of a local server, for a client to be pointed at."""
+"""One document at every address of a local server, or one at each, for a client to be pointed at."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        body = self.server.bodies.get(self.path.partition("?")[0], self.server.body)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(self.server.body)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(self.server.body)
+        self.wfile.write(body)
 
     def log_message(self, *_arguments: Any) -> None:
         return
@@ -28,6 +29,7 @@ class DocumentServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.body = b""
+        self.bodies: dict[str, bytes] = {}
         self.asked: list[str] = []
 
     @property
@@ -38,7 +40,7 @@ class DocumentServer(ThreadingHTTPServer):
 @contextlib.contextmanager
 def serving() -> Iterator[DocumentServer]:
     server = DocumentServer()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield server
