@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,14 +22,25 @@ CLOCK_MAY_GO_BACK: Final = timedelta(minutes=10)
 State = Publication.State
 
 
-def sign(means: Means, publication: Publication, prepared: Prepared, *, now: datetime) -> None:
-    """All or nothing: the rows of what is listed, the signed bytes and the new state are one transaction."""
+def sign(
+    means: Means,
+    publication: Publication,
+    prepared: Prepared,
+    *,
+    now: datetime,
+    check: Callable[[], None],
+) -> None:
+    """All or nothing: the rows of what is listed, the signed bytes and the new state are one transaction.
+
+    ``check`` raises inside it where another publisher has taken over.
+    """
     _check_clock(now)
     keys = means.open_keys()
     commit_durably()
     publication.staged = _stage(means, publication, prepared)
     means.passing("staged")
     with transaction.atomic():
+        check()
         ledger.list_documents(
             publication,
             changed=prepared.changed,

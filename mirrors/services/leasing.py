@@ -1,6 +1,7 @@
 """One at a time: a lease in the database with a number that rises, so that a late holder is told apart.
 
-The lease of a process that died on this machine is free at once; one held elsewhere is free when it expires.
+The lease of a process that died on this machine is free at once; one held elsewhere is free when it expires. One that
+could not be given back, because the database was away in that moment, is remembered and given back when it answers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from django.db import Error, close_old_connections
 from django.db.models import F, Q
 
 from almanac.errors import LocalStateError
@@ -23,10 +25,18 @@ from mirrors.models import Lease
 PUBLISHER: Final = "publisher"
 DURATION: Final = timedelta(minutes=10)
 POLL_S: Final = 0.05
+RECONNECT_S: Final = 0.5
+
+_LEFT: Final[set[Hold]] = set()
+"""What this process may still hold in the database's eyes, though it is done with it."""
 
 
 class LeaseError(LocalStateError):
     name = "lease"
+
+
+class LostLeaseError(LeaseError):
+    """Whoever was away too long: the work is another one's now, and so is the row that tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,16 @@ class Hold:
         """Raises ``LeaseError`` when somebody else has taken it: the holder was away too long and must stop."""
         mine = Lease.objects.filter(name=self.name, fencing=self.fencing, holder=self.holder)
         if not mine.update(expires_at=now + DURATION):
-            raise LeaseError("another process has taken over", where=f"(lease {self.name})")
+            raise self._lost()
+
+    def check(self) -> None:
+        """As ``renew``, for the transaction that writes what only the holder may: until its end nobody takes over."""
+        mine = Lease.objects.select_for_update().filter(name=self.name, fencing=self.fencing)
+        if not mine.filter(holder=self.holder).exists():
+            raise self._lost()
+
+    def _lost(self) -> LeaseError:
+        return LostLeaseError("another process has taken over", where=f"(lease {self.name})")
 
 
 @contextmanager
@@ -53,8 +72,34 @@ def held(
     try:
         yield hold
     finally:
-        mine = Lease.objects.filter(name=name, fencing=hold.fencing, holder=hold.holder)
-        mine.update(holder="", expires_at=None)
+        try:
+            _free(hold)
+        except Error:  # what went wrong before says more than this would
+            _LEFT.add(hold)
+
+
+def give_back_what_was_left(*, within_s: float = 0.0) -> None:
+    """For whoever lives on after the database was away: else everybody would wait until the lease expires.
+
+    Raises ``django.db.Error`` when it does not answer in that time; what is left is then still remembered.
+    """
+    give_up = time.monotonic() + within_s
+    for hold in tuple(_LEFT):
+        while hold in _LEFT:
+            close_old_connections()
+            try:
+                _free(hold)
+            except Error:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(RECONNECT_S)
+            else:
+                _LEFT.discard(hold)
+
+
+def _free(hold: Hold) -> None:
+    mine = Lease.objects.filter(name=hold.name, fencing=hold.fencing, holder=hold.holder)
+    mine.update(holder="", expires_at=None)
 
 
 def _wait_for(name: str, holder: str, clock: Callable[[], datetime], wait_s: float) -> Hold:
@@ -73,10 +118,15 @@ def acquire(name: str, *, holder: str, now: datetime) -> Hold | None:
     if lease.holder and lease.expires_at and lease.expires_at > now and not is_dead(lease.holder):
         return None
     same = Q(name=name, fencing=lease.fencing, holder=lease.holder)
-    taken = Lease.objects.filter(same).update(
-        holder=holder, fencing=F("fencing") + 1, expires_at=now + DURATION
-    )
-    return Hold(name, holder, lease.fencing + 1) if taken else None
+    hold = Hold(name, holder, lease.fencing + 1)
+    try:
+        taken = Lease.objects.filter(same).update(
+            holder=holder, fencing=F("fencing") + 1, expires_at=now + DURATION
+        )
+    except Error:
+        _LEFT.add(hold)  # the answer may have been lost, and the lease be ours
+        raise
+    return hold if taken else None
 
 
 def this_process() -> str:

@@ -5,7 +5,7 @@ When a gate or a guard says no, that transaction is rolled back: the release was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -78,18 +78,29 @@ class Prepared:
         return {"documents": documents, "removed": list(self.removed), "warnings": warnings}
 
 
+def may_always() -> None:
+    """Nobody else is there to take over."""
+
+
 def cut_and_render(
-    means: Means, publication: Publication, *, now: datetime, dry_run: bool = False
+    means: Means,
+    publication: Publication,
+    *,
+    now: datetime,
+    check: Callable[[], None] = may_always,
+    dry_run: bool = False,
 ) -> Prepared | None:
     """The release and its changed documents; ``None`` when there is nothing to publish.
 
-    Raises ``StoppedError`` when a gate or a guard says no; then, and in a dry run, nothing was written.
+    Raises ``StoppedError`` when a gate or a guard says no; then, and in a dry run, nothing was written. ``check``
+    raises where another publisher has taken over.
     """
     with transaction.atomic():
         prepared = _prepare(means, publication, now)
         if dry_run:
             transaction.set_rollback(True)
         elif prepared is not None:
+            check()
             publication.save(update_fields=["release", "reason"])
             means.passing("rendered")
     return prepared

@@ -145,18 +145,15 @@ def run(means: Means, publication: Publication, hold: Hold) -> Publication:
     try:
         steps.go()
     except StoppedError as stop:
-        _give_up(
-            publication, State.STOPPED, steps.now(), [asdict(objection) for objection in stop.objections]
-        )
+        steps.give_up(State.STOPPED, [asdict(objection) for objection in stop.objections])
         raise
-    except DatabaseError:
-        raise  # nothing can be noted either; the row says where to go on
+    except (DatabaseError, leasing.LostLeaseError):
+        raise  # nothing can be noted, or the row is another publisher's now; it says where to go on
     except Exception as error:
         if _is_for_good(publication, error):
-            _give_up(publication, State.FAILED, steps.now(), [{"reason": _in_words(error)}])
+            steps.give_up(State.FAILED, [{"reason": _in_words(error)}])
         else:
-            publication.report = {**publication.report, "interrupted": _in_words(error)}
-            publication.save(update_fields=["report", "steps"])
+            steps.interrupted(_in_words(error))
         raise
     return publication
 
@@ -171,15 +168,6 @@ def _is_for_good(publication: Publication, error: Exception) -> bool:
 
 def _in_words(error: Exception) -> str:
     return str(error) if isinstance(error, AlmanacError) else f"{type(error).__name__}: {error}"
-
-
-def _give_up(publication: Publication, state: State, now: datetime, why: list[dict[str, object]]) -> None:
-    """Nothing of it reached a reader; what it cut, if anything, is published by the next one."""
-    fresh = Publication.objects.get(pk=publication.pk)
-    fresh.state, fresh.finished_at = state, now
-    fresh.report = {"stopped_by": why}
-    fresh.save()
-    publication.refresh_from_db()
 
 
 class _Steps:
@@ -206,9 +194,9 @@ class _Steps:
         publication.state = State.PREPARING
         publication.started_at = publication.started_at or now
         publication.fencing = self.hold.fencing
-        publication.save()
+        self._save()
         means.passing("taken-up")
-        prepared = cut_and_render(means, publication, now=now)
+        prepared = cut_and_render(means, publication, now=now, check=self.hold.check)
         if prepared is None:
             self._finish(State.UNCHANGED, "unchanged")
             return
@@ -217,13 +205,13 @@ class _Steps:
         prepared = with_deltas(means, prepared, now=now)
         self._done("deltas made")
         self.hold.renew(now=self.now())
-        sign(means, publication, prepared, now=now)
+        sign(means, publication, prepared, now=now, check=self.hold.check)
         self._done("signed")
 
     def _push(self) -> None:
         means, publication = self.means, self.publication
         publication.state = State.PUSHING
-        publication.save(update_fields=["state"])
+        self._save("state")
         means.passing("pushing")
         there = stores.commit(
             means, publication, may_commit=self._may_commit, now=self.now(), again=self.was_interrupted
@@ -236,7 +224,7 @@ class _Steps:
         publication.committed_at = self.now()
         self._done("committed", save=False)
         with transaction.atomic():
-            publication.save()
+            self._save()
             stores.note(there, publication=publication.number, now=publication.committed_at)
             precompressing.request(publication, now=publication.committed_at)
             means.catalog.record(
@@ -255,7 +243,7 @@ class _Steps:
 
     def _follow_the_commit(self) -> None:
         means, publication = self.means, self.publication
-        failed = stores.round_off(means, publication, now=self.now())
+        failed = stores.round_off(means, publication, may_commit=self._may_commit, now=self.now())
         means.passing("plain-done")
         self._done("plain addresses")
         failed |= stores.follow(means, publication, may_commit=self._may_commit, now=self.now())
@@ -266,6 +254,20 @@ class _Steps:
         means.passing("announcing")
         self._finish(State.ANNOUNCED, "announced")
         staging.staging_path(means.staging, publication.number).unlink(missing_ok=True)
+
+    def give_up(self, state: State, why: list[dict[str, object]]) -> None:
+        """Nothing of it reached a reader; what it cut, if anything, is published by the next one."""
+        fresh = Publication.objects.get(pk=self.publication.pk)
+        fresh.state, fresh.finished_at = state, self.now()
+        fresh.report = {"stopped_by": why}
+        with transaction.atomic():
+            self.hold.check()
+            fresh.save()
+        self.publication.refresh_from_db()
+
+    def interrupted(self, why: str) -> None:
+        self.publication.report = {**self.publication.report, "interrupted": why}
+        self._save("report", "steps")
 
     def _may_commit(self) -> None:
         self.hold.renew(now=self.now())
@@ -282,4 +284,10 @@ class _Steps:
         seconds = round(self.means.stopwatch() - self.began, 3)
         self.publication.steps = [*self.publication.steps, [step, seconds]]
         if save:
-            self.publication.save()
+            self._save()
+
+    def _save(self, *fields: str) -> None:
+        """A publisher that was away too long would take back what another one has noted since."""
+        with transaction.atomic():
+            self.hold.check()
+            self.publication.save(update_fields=fields or None)

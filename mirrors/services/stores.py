@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -58,18 +59,21 @@ def commit(
     raise errors[0]
 
 
-def round_off(means: Means, publication: Publication, *, now: datetime) -> dict[str, str]:
-    """Brings the plain addresses of the store that has the commit to what it says.
+def round_off(
+    means: Means, publication: Publication, *, may_commit: MayCommit, now: datetime
+) -> dict[str, str]:
+    """Brings the plain addresses of the store that has the commit to what the newest one says.
 
     Where it goes down in that very moment and there are others, it counts as one that lags: address → error.
     """
+    may_commit()
     there = _progress()
     has_it = [url for url in means.stores if there.get(url, 0) >= publication.number]
     url = has_it[0] if has_it else next(iter(means.stores))
     store = means.stores[url]
     try:
         put_plain_addresses(store, passing=means.passing)
-        put_afterwards(store, publication, passing=means.passing)
+        put_afterwards(store, _newest_told(publication), passing=means.passing)
         store.flush()
     except StoreError as error:
         if len(means.stores) == 1:
@@ -110,6 +114,27 @@ def readable(means: Means) -> Readable:
     )
 
 
+def look_again(means: Means, *, now: datetime) -> None:
+    """Notes a store as lagging that serves another timestamp than it was left with.
+
+    A bucket without conditions takes a write that comes too late, from a publisher that was away for longer than its
+    lease; and somebody may have put back an old copy of a folder.
+    """
+    newest = Publication.objects.committed().last()
+    signed = SignedFile.objects.filter(role="timestamp", publication__lte=newest).order_by("pk").last()
+    if newest is None or signed is None:
+        return
+    there = _progress()
+    before = _before(newest)
+    for url, store in means.stores.items():
+        if there.get(url, 0) < newest.number:
+            continue
+        with suppress(StoreError):  # one that is down keeps what was noted of it
+            if stored_timestamp(store) != bytes(signed.data):
+                error = "the store served another timestamp than the newest; it is written again"
+                note(url, publication=before.number if before else 0, error=error, now=now)
+
+
 def lagging(means: Means) -> list[str]:
     """Stores that are not at the newest committed publication."""
     newest = Publication.objects.committed().last()
@@ -143,8 +168,7 @@ class _Plan:
 
 def _plan(means: Means, url: str, publication: Publication, *, again: bool) -> _Plan:
     store = probing_stores.settled(url, means.stores[url], now=means.clock())
-    newest = Publication.objects.committed().exclude(afterwards={}).last() or publication
-    of_all = plain_state(), newest
+    of_all = plain_state(), _newest_told(publication)
     before = _before(publication)
     is_there = before is not None and _progress().get(url, 0) >= before.number
     if before is None or is_there or _holds(store, before) or _holds(store, publication):
@@ -177,6 +201,11 @@ def _in_order(means: Means, wanted: Publication | None) -> list[str]:
     """As they are named; those that lack this publication come last, because to bring them forward takes long."""
     there = _progress()
     return sorted(means.stores, key=lambda url: wanted is not None and there.get(url, 0) < wanted.number)
+
+
+def _newest_told(publication: Publication) -> Publication:
+    """The one whose unsigned files are to be read now."""
+    return Publication.objects.committed().exclude(afterwards={}).last() or publication
 
 
 def _before(publication: Publication) -> Publication | None:

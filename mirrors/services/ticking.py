@@ -104,6 +104,7 @@ def _publish(means: Means, hold: Hold, reason: Publication.Reason) -> Publicatio
 
 
 def _bring_stores_forward(means: Means, hold: Hold, done: Ticked) -> None:
+    stores.look_again(means, now=means.clock())
     newest = Publication.objects.committed().last()
     if newest and (behind := stores.lagging(means)):
         failed = stores.follow(

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from almanac.stores import FileStore, MemoryStore, ObjectNotFoundError, ObjectStore, StoreError, store_at
+from almanac.stores import (
+    FileStore,
+    MemoryStore,
+    ObjectNotFoundError,
+    ObjectStore,
+    ReplacingStore,
+    StoreError,
+    store_at,
+)
 
 FORBIDDEN = [
     "",
@@ -175,6 +183,35 @@ class TestFileStore(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> ObjectStore:
         return FileStore(tmp_path / "not yet" / "store")
+
+    def test_only_what_is_known_to_be_there_is_replaced(self, store: ObjectStore) -> None:
+        assert isinstance(store, ReplacingStore)
+        assert not store.replace("metadata/timestamp.json", b"2", instead_of=b"1")
+        assert store.size("metadata/timestamp.json") is None
+        assert store.replace("metadata/timestamp.json", b"1", instead_of=None)
+        assert not store.replace("metadata/timestamp.json", b"3", instead_of=b"2")
+        assert not store.replace("metadata/timestamp.json", b"3", instead_of=None)
+        assert store.replace("metadata/timestamp.json", b"2", instead_of=b"1")
+        assert store.get("metadata/timestamp.json") == b"2"
+
+    def test_of_those_who_replace_the_same_at_once_one_wins(self, tmp_path: Path) -> None:
+        FileStore(tmp_path).put("x", b"old")
+        won: list[int] = []
+        begin = threading.Barrier(8)
+
+        def race(number: int) -> None:
+            store = FileStore(tmp_path)  # a hand of its own, as another process has
+            begin.wait()
+            if store.replace("x", b"%d" % number, instead_of=b"old"):
+                won.append(number)
+
+        racers = [threading.Thread(target=race, args=(number,)) for number in range(8)]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join()
+        assert len(won) == 1
+        assert FileStore(tmp_path).get("x") == b"%d" % won[0]
 
     def test_a_put_leaves_nothing_but_the_object(self, tmp_path: Path) -> None:
         store = FileStore(tmp_path)

@@ -11,8 +11,8 @@ from pathlib import Path
 import brotli
 import pytest
 
-from almanac.addresses import object_path
-from mirrors.models import Job, Lease, Publication, SignedFile
+from almanac.addresses import TIMESTAMP, object_path
+from mirrors.models import Job, Lease, Publication, SignedFile, StoreProgress
 from mirrors.services import leasing, ticking, working
 from mirrors.services.publishing import request_publication
 from tests.mirrors.cast import ALMANAC, V2, Publisher, Stranger, lines
@@ -79,6 +79,22 @@ def test_a_changed_address_of_ours_publishes_a_new_mirror_list_without_a_release
     assert stranger.documents()["mirrors.json"] == stranger.plain("mirrors.json")
     assert stranger.release() == 1
     assert Publication.objects.get(reason="mirrors").release is None
+
+
+def test_a_store_whose_timestamp_was_put_back_is_brought_forward_again(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    old = publisher.store.get(TIMESTAMP)
+    publisher.edit(V2, lines(40, changed=3))
+    publisher.pass_time(minutes=5)
+    publisher.publish()
+    new = publisher.store.get(TIMESTAMP)
+    publisher.store.put(TIMESTAMP, old)
+    [url] = publisher.tick().stores
+    assert publisher.store.get(TIMESTAMP) == new
+    assert StoreProgress.objects.get(url=url).last_error == ""
+    assert Stranger(publisher.store, tmp_path / "s", now=publisher.now).release() == 2
+    assert publisher.tick().stores == []
 
 
 def test_a_boundary_that_passed_is_published_once(publisher: Publisher) -> None:

@@ -1,9 +1,9 @@
 """The simulation by itself; ``tests/simulation/README.md`` says what it is.
 
 python -m tests.simulation explore [--seconds 600] [--seed 7] [--workers 2]   ever larger bounds, until the time is over
-python -m tests.simulation once --scenario plain-disk --faults 2 …            one exploration
+python -m tests.simulation once --scenario no-conditions --faults 2 …            one exploration
 python -m tests.simulation bugs [name …]                                      the seeded design faults
-python -m tests.simulation replay --scenario plain-disk "17:lost 45:crash"    one schedule, step by step
+python -m tests.simulation replay --scenario no-conditions "17:lost 45:crash"    one schedule, step by step
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tests.early  # noqa: F401  # before Django reads its settings
 from tests.simulation.bugs import BUGS, Bug
 from tests.simulation.running import Asked, Found, Laboratory
 
-SCENARIOS = ("two-publishers", "publisher-and-tick", "plain-disk", "publisher-and-collector", "two-stores")
+SCENARIOS = ("two-publishers", "publisher-and-tick", "no-conditions", "publisher-and-collector", "two-stores")
 ROUNDS = ((1, 0, 1.0), (0, 1, 1.0), (1, 1, 0.02), (2, 0, 0.02), (1, 1, 0.2), (2, 0, 0.2), (2, 1, 0.005), (2, 2, 0.002), (1, 1, 1.0), (2, 0, 1.0), (2, 2, 0.02))  # fmt: skip
 """Faults, interruptions, the part of the branches after the first that is gone into."""
 

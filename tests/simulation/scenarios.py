@@ -103,7 +103,7 @@ SCENARIOS = {
     for scenario in (
         Scenario("two-publishers", _two_publishers),
         Scenario("publisher-and-tick", _publisher_and_tick),
-        Scenario("plain-disk", _two_publishers, conditional=False),
+        Scenario("no-conditions", _two_publishers, conditional=False),
         Scenario("publisher-and-collector", _publisher_and_collector),
         Scenario("two-stores", _publisher_and_tick, second_store=True),
     )

@@ -51,7 +51,7 @@ class Shelf:
 
 
 class SimulatedStore:
-    """One process's hand on a shelf. A disk as the publisher knows it: whole files, no conditions on replacing."""
+    """One process's hand on a shelf. A bucket that takes whole objects and knows no conditions on replacing."""
 
     def __init__(self, shelf: Shelf, label: str = "") -> None:
         self.shelf, self.label = shelf, label
@@ -117,7 +117,7 @@ class SimulatedStore:
 
 
 class ConditionalStore(SimulatedStore):
-    """As a bucket that honours conditions: what is known to lie there is replaced in one step, or nothing is."""
+    """As a disk, or a bucket that honours conditions: what is known to lie there is replaced in one step, or nothing is."""
 
     def replace(self, name: str, data: bytes, *, instead_of: bytes | None) -> bool:
         outcome = self._at("replace", name, WRITE)

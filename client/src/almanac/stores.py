@@ -153,6 +153,8 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NO
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _ABSENT: Final = (FileNotFoundError, NotADirectoryError)
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""From file systems that know no locks; there one publisher at a time is the lease's matter alone."""
 
 
 class FileStore:
@@ -214,6 +216,15 @@ class FileStore:
         self._remember(name.rpartition("/")[0])
         return True
 
+    def replace(self, name: str, data: bytes, *, instead_of: bytes | None) -> bool:
+        """Whoever replaces meanwhile on this file system waits; plain puts do not."""
+        with self._alone(name):
+            try:
+                there = self.get(name)
+            except ObjectNotFoundError:
+                there = None
+            return there == instead_of and self.put(name, data)
+
     def delete(self, name: str) -> None:
         with _in_words("delete", name):
             try:
@@ -237,6 +248,18 @@ class FileStore:
                         os.fsync(folder)
                 except _ABSENT:
                     continue
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        from fcntl import LOCK_EX, flock
+
+        with _in_words("lock", name), self._open_folder([], make=True) as root:
+            try:
+                flock(root, LOCK_EX)  # until it is closed
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+            yield
 
     def _below(self, folder: str, start: str) -> Iterator[str]:
         """Names under ``folder``; entries are ordered as their full names will be (``a.b`` before ``a/b``)."""
