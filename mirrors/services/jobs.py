@@ -46,7 +46,7 @@ def _is_listed(address: str) -> bool:
 
 
 def _put_off(job: Job, error: str, now: datetime) -> None:
-    job.attempts += 1
-    job.last_error = error
-    job.due_at = now + FIRST_WAIT * 2 ** min(job.attempts, MOST_ATTEMPTS)
-    job.save()
+    """One that somebody else has done meanwhile stays away."""
+    attempts = job.attempts + 1
+    due_at = now + FIRST_WAIT * 2 ** min(attempts, MOST_ATTEMPTS)
+    Job.objects.filter(pk=job.pk).update(attempts=attempts, last_error=error, due_at=due_at)

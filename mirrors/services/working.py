@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 
 from almanac.errors import AlmanacError
 from mirrors.models import Publication
@@ -30,16 +30,22 @@ def work(means: Means, *, stop: threading.Event, clock_s: Callable[[], float]) -
     while not stop.is_set():
         now_s = clock_s()
         try:
+            leasing.give_back_what_was_left()
             if now_s >= next_tick:
                 next_tick = now_s + TICK_EVERY_S
-                _log_tick(ticking.tick(means, jobs_at_once=0))
+                log_tick(ticking.tick(means, jobs_at_once=0))
             elif now_s >= not_before and Publication.objects.queued().exists():
                 _publish(means)
             elif not jobs.run_due(means, now=means.clock(), most=1):
                 stop.wait(LOOK_EVERY_S)
-        except (AlmanacError, DatabaseError) as error:
+        except AlmanacError as error:
             not_before = clock_s() + AFTER_AN_ERROR_S
             logger.error("%s; trying again", error)  # noqa: TRY400  # a sentence for people, not a traceback
+            stop.wait(LOOK_EVERY_S)
+        except Error as error:
+            # What was begun is taken up again by the next round, which need not wait its minute for that.
+            next_tick = not_before = clock_s() + AFTER_AN_ERROR_S
+            logger.error("database: %s; trying again", in_one_line(error))  # noqa: TRY400
             close_old_connections()
             stop.wait(LOOK_EVERY_S)
         except Exception:
@@ -56,7 +62,13 @@ def _publish(means: Means) -> None:
         logger.info("%s", publication)
 
 
-def _log_tick(ticked: ticking.Ticked) -> None:
+def in_one_line(error: Error) -> str:
+    """What a database says, without the hints and positions that follow."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def log_tick(ticked: ticking.Ticked) -> None:
+    """What a round did, where there was something to do; who does nothing says nothing."""
     for error in ticked.errors:
         logger.error("%s", error)
     if ticked.renewed:
