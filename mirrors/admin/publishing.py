@@ -23,6 +23,7 @@ from catalog.services.releases import RecordChange, restore_release
 from mirrors.admin.publications import may_publish
 from mirrors.models import Publication, PublishedDocument
 from mirrors.services.publishing import request_publication
+from mirrors.tasks import wake
 
 LONGEST_OVERRIDES: Final = 200
 
@@ -69,6 +70,7 @@ def _request(request: HttpRequest) -> HttpResponse:
             reverse("admin:mirrors_publication_change", args=[back]) if known else reverse("admin:publish")
         )
         return HttpResponseRedirect(address)
+    wake(asked)
     return HttpResponseRedirect(reverse("admin:mirrors_publication_change", args=[asked.pk]))
 
 
@@ -143,4 +145,5 @@ def _go_back(request: HttpRequest, release: Release) -> HttpResponse:
     except AlmanacError as error:
         messages.error(request, f"{error}{' — ' if error.advice else ''}{error.advice}")
         return HttpResponseRedirect(reverse("admin:catalog_release_change", args=[release.pk]))
+    wake(asked)
     return HttpResponseRedirect(reverse("admin:mirrors_publication_change", args=[asked.pk]))
