@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from catalog.records import Kind, Record
-from catalog.schemas.base import Json, Line, Omission, Schema, State, Subject
+from catalog.schemas.base import Json, Line, Omission, Schema, State, Subject, VersionedSchema
 from catalog.schemas.reading.json_reader import parse_value
 from catalog.schemas.registry import ENTRY_LISTS, NATIVE
 from catalog.subjects import record_named_by
@@ -152,6 +152,11 @@ def left_out(schema: Schema, found: Subject, state: State, family: Sequence[str]
     if not is_native(schema) or found.record is None or found.key.startswith("provider:") or is_held(found):
         return ""
     return NATIVE[schema.name].excluded(found, kin(found.key, state, family))
+
+
+def minimum_client(schema: Schema, line: Line) -> str:
+    """The oldest client that can use a member, where the schema's clients differ in that; empty: all can."""
+    return schema.minimum_client(line) if isinstance(schema, VersionedSchema) else ""
 
 
 def is_held(found: Subject) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "Schema",
     "State",
     "Subject",
+    "VersionedSchema",
 ]
 
 
@@ -196,6 +197,14 @@ class NativeSchema(Schema, Protocol):
 
         ``kin`` is what other versions of the family say about it beyond the shared facts.
         """
+
+
+@runtime_checkable
+class VersionedSchema(NativeSchema, Protocol):
+    """A format whose clients say their version when they ask, and whose members may need a newer one."""
+
+    def minimum_client(self, line: Line) -> str:
+        """The oldest client that can use a member; empty: all can."""
 
 
 @runtime_checkable

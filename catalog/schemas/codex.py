@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from almanac.lifecycle import version_of
 from catalog.schemas.base import Finding, Line, ParsedMember, Subject
 from catalog.schemas.facts import Lens, Lenses, facts_of, from_count, nothing, to_count, to_flag, to_text
 from catalog.schemas.json_list import Frame, JsonList
@@ -31,6 +32,7 @@ from catalog.schemas.json_rules import (
     whole,
 )
 from catalog.schemas.openai import not_of
+from catalog.schemas.reading.json_reader import parse_value
 from catalog.schemas.reading.values import Json, Number, to_json
 from catalog.schemas.wording import from_name
 
@@ -42,6 +44,7 @@ MOST_BYTES: Final = 1 << 20
 
 REVIEWED: Final[frozenset[str]] = frozenset()
 """SHA-256 of the texts that may steer a model, each put here by a second person who has read it."""
+_MINIMUM: Final = "minimal_client_version"
 _STEERING: Final = ("base_instructions", "model_messages")
 
 NEUTRAL: Final[Mapping[str, Json]] = {
@@ -183,6 +186,12 @@ class Codex(JsonList):
                     ),
                 )
 
+    def minimum_client(self, line: Line) -> str:
+        if f'"{_MINIMUM}"' not in line.text:
+            return ""
+        item = parse_value(line.text)
+        return _version(item.get(_MINIMUM)) if isinstance(item, dict) else ""
+
     def gate(self, data: bytes) -> list[Finding]:
         return [*super().gate(data), *self._size_findings(len(data))]
 
@@ -200,6 +209,15 @@ class Codex(JsonList):
                 "stop", "document", f"{size:,} bytes are more than the 1 MiB that Codex reads", self.client
             )
         ]
+
+
+def _version(value: Json) -> str:
+    """``"0.98.0"`` or ``[0, 98, 0]``, as Codex's own list has written it at different times."""
+    parts = (
+        [part.text if isinstance(part, Number) else "" for part in value] if isinstance(value, list) else []
+    )
+    found = version_of(value if isinstance(value, str) else ".".join(parts))
+    return ".".join(map(str, found)) if found else ""
 
 
 def _digest(said: Json) -> str:

@@ -18,18 +18,20 @@ from django.db import transaction
 
 from almanac.addresses import document_path
 from almanac.errors import LocalStateError
+from almanac.lifecycle import version_of
+from almanac.variants import kept_bounds, variant_path
 from catalog.members import GLOBAL, ancestry, is_available, is_native, published_regions
 from catalog.models import DocumentLine, DocumentState
 from catalog.reading import ReleaseState, chunks, loaded
 from catalog.records import Kind
 from catalog.rendering import not_offered
-from catalog.schemas.base import Finding, Line, Omission, Schema
+from catalog.schemas.base import Finding, Line, Omission, Schema, VersionedSchema
 from catalog.services.lines import refresh_lines, renderer_fingerprint
 from catalog.services.segments import SIZE, Pieces
 from catalog.services.touching import Changes
 
 Hidden = frozenset[str]
-"""Members that are not offered in a region."""
+"""Members that are not offered in a region, or that a client is too old for."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class RenderedDocument:
     """Its target path: ``regions/eu/catalog/v2/models.yaml``."""
     schema: str
     region: str
+    """``eu``; of a document for older clients ``eu<0.150.0``."""
     sha256: str
     length: int
     members: int
@@ -109,6 +112,24 @@ class _Views:
             views.update(release=self.release, renderer=renderer_fingerprint())
 
 
+@dataclass(frozen=True)
+class _View:
+    """One document: of a region and, with a ``bound``, for the clients below that version."""
+
+    file: str
+    region: str
+    bound: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.region}<{self.bound}" if self.bound else self.region
+
+    @property
+    def path(self) -> str:
+        path = document_path(self.file, region=self.region)
+        return variant_path(path, self.bound) if self.bound else path
+
+
 @dataclass
 class _SchemaRendering:
     """One schema in one release: its kept lines and the views that are made of them."""
@@ -135,8 +156,12 @@ class _SchemaRendering:
         )
         self.names_changed = lines.names or self._frame_changed(kept)
         for region in regions:
-            before = kept.pop(region, None)
-            yield self._view(region, before, anew=lines.texts or self.names_changed)
+            for bound in ("", *self._bounds):
+                view = _View(self.schema.file, region, bound)
+                if bound and self._is_empty(view):
+                    continue
+                before = kept.pop(view.key, None)
+                yield self._view(view, before, anew=lines.texts or self.names_changed)
         if kept:
             DocumentState.objects.filter(schema=self.schema.name, region__in=list(kept)).delete()
 
@@ -144,28 +169,35 @@ class _SchemaRendering:
         """Regions or the schema's own record changed: no line did, but what is made of them may."""
         return bool({Kind.REGION, Kind.SCHEMA} & self.kept.changes.since(kept[GLOBAL].release).keys())
 
-    def _view(self, region: str, before: DocumentState | None, *, anew: bool) -> RenderedDocument:
-        view = self._assembled(region, before) if before is None or anew else before
-        changed = before is None or before.sha256 != view.sha256
-        self.kept.save(view, before)
+    def _view(self, view: _View, before: DocumentState | None, *, anew: bool) -> RenderedDocument:
+        state = self._assembled(view, before) if before is None or anew else before
+        changed = before is None or before.sha256 != state.sha256
+        self.kept.save(state, before)
         return RenderedDocument(
-            path=document_path(self.schema.file, region=region),
+            path=view.path,
             schema=self.schema.name,
-            region=region,
-            sha256=view.sha256,
-            length=view.length,
-            members=view.members,
+            region=view.key,
+            sha256=state.sha256,
+            length=state.length,
+            members=state.members,
             changed=changed,
-            findings=tuple(Finding(*finding) for finding in view.findings),
-            read_omissions=lambda: self._omissions(region),
-            read_data=lambda: self._data(self._hidden(region), view.sha256),
+            findings=tuple(Finding(*finding) for finding in state.findings),
+            read_omissions=lambda: self._omissions(view),
+            read_data=lambda: self._data(self._hidden(view), state.sha256),
         )
 
-    def _assembled(self, region: str, before: DocumentState | None) -> DocumentState:
-        hidden = self._hidden(region)
+    def _assembled(self, view: _View, before: DocumentState | None) -> DocumentState:
+        hidden = self._hidden(view)
         if hidden not in self.judged:
             self.judged[hidden] = self._facts(hidden, before)
-        return DocumentState(schema=self.schema.name, region=region, **self.judged[hidden])
+        return DocumentState(schema=self.schema.name, region=view.key, **self.judged[hidden])
+
+    def _is_empty(self, view: _View) -> bool:
+        listed = DocumentLine.objects.filter(schema=self.schema.name, omission="").count()
+        return listed <= len(self._hidden(view) & self._listed_restricted)
+
+    def _hidden(self, view: _View) -> Hidden:
+        return self._not_offered(view.region) | self._too_new(view.bound)
 
     def _facts(self, hidden: Hidden, before: DocumentState | None) -> dict[str, Any]:
         pieces = Pieces(self.schema, hidden)
@@ -214,16 +246,35 @@ class _SchemaRendering:
         rows = DocumentLine.objects.filter(schema=self.schema.name, omission="").exclude(availability="")
         return frozenset(rows.values_list("key", flat=True))
 
-    def _hidden(self, region: str) -> Hidden:
+    def _not_offered(self, region: str) -> Hidden:
         line = ancestry(region, self.state.all(Kind.REGION))
         return frozenset(
             key for key, availability in self._restricted.items() if not is_available(availability, line)
         )
 
-    def _omissions(self, region: str) -> tuple[Omission, ...]:
+    @cached_property
+    def _bounds(self) -> list[str]:
+        """The clients' versions from which members are fit, that get a document of their own."""
+        if not isinstance(self.schema, VersionedSchema):
+            return []
+        needs = {key: a["client"] for key, a in self._restricted.items() if "client" in a}
+        return kept_bounds(needs[key] for key in needs.keys() & self._listed_restricted) if needs else []
+
+    def _too_new(self, bound: str) -> Hidden:
+        """Members that some client below this version cannot use."""
+        if not bound:
+            return frozenset()
+        place = self._bounds.index(bound)
+        oldest = version_of(self._bounds[place - 1]) if place else ()
+        needs = {key: version_of(a["client"]) for key, a in self._restricted.items() if "client" in a}
+        return frozenset(key for key, version in needs.items() if (version or ()) > (oldest or ()))
+
+    def _omissions(self, view: _View) -> tuple[Omission, ...]:
         rows = DocumentLine.objects.filter(schema=self.schema.name).exclude(omission="")
         left_out = {key: Omission(key, reason) for key, reason in rows.values_list("key", "omission")}
-        left_out |= {key: Omission(key, not_offered(region)) for key in self._hidden(region)}
+        newer = f"clients before {view.bound} cannot use it"
+        left_out |= {key: Omission(key, newer) for key in self._too_new(view.bound)}
+        left_out |= {key: Omission(key, not_offered(view.region)) for key in self._not_offered(view.region)}
         return tuple(sorted(left_out.values()))
 
     def _line_findings(self, hidden: Hidden) -> Iterator[list[str]]:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from catalog import members
-from catalog.members import family_of, is_automatic, is_native, line_of, subject, subject_keys
+from catalog.members import (
+    family_of,
+    is_automatic,
+    is_native,
+    line_of,
+    minimum_client,
+    subject,
+    subject_keys,
+)
 from catalog.models import DocumentLine, DocumentState
 from catalog.reading import ReleaseState, chunks
 from catalog.records import Kind, canonical
@@ -113,9 +121,11 @@ class _Maker:
         found = subject(self.schema, key, self.state, automatic=self.automatic)
         if found is None:
             return None
-        availability = (found.offering or {}).get("availability", {}) if is_native(self.schema) else {}
-        facts: dict[str, Any] = {"availability": canonical(availability) if availability else ""}
+        availability = dict((found.offering or {}).get("availability", {})) if is_native(self.schema) else {}
         made = line_of(self.schema, found, self.state, self.family, automatic=self.automatic)
+        if isinstance(made, Line) and (minimum := minimum_client(self.schema, made)):
+            availability["client"] = minimum
+        facts: dict[str, Any] = {"availability": canonical(availability) if availability else ""}
         if isinstance(made, Line):
             facts |= {"order": made.order, "text": made.text, "tail": made.tail}
             findings = [list(finding) for finding in self.schema.gate_line(made)]

@@ -829,3 +829,73 @@ def test_a_range_of_versions_holds_by_numbers(text: str, version: str, holds: bo
 )
 def test_what_is_no_range_is_said_to_be_none(text: str) -> None:
     assert not is_range(text)
+
+
+# -- the version that a client says --------------------------------------------------------------
+
+CODEX = "catalog/codex/models.json"
+CODEX_OLD, CODEX_OLDER = "catalog/codex/models.before-0.150.json", "catalog/codex/models.before-0.98.json"
+IN_EU = "regions/eu/"
+
+
+@pytest.fixture
+def codex(publisher: Publisher) -> StaticApp:
+    files = {CODEX: b"newest", CODEX_OLD: b"older", CODEX_OLDER: b"oldest"}
+    publisher.publish({**files, **{f"{IN_EU}{path}": b"eu " + data for path, data in files.items()}})
+    return StaticApp(publisher.root)
+
+
+@pytest.mark.parametrize(
+    ("asked", "body"),
+    [
+        ("", b"newest"),
+        ("?client_version=0.169.0", b"newest"),
+        ("?client_version=0.150.0", b"newest"),
+        ("?client_version=0.150.0-alpha.1", b"newest"),
+        ("?client_version=0.149.9", b"older"),
+        ("?client_version=0.98", b"older"),
+        ("?client_version=0.97.99", b"oldest"),
+        ("?client_version=0.0.0", b"oldest"),
+        ("?client_version=", b"newest"),
+        ("?client_version=newest", b"newest"),
+        ("?client_version=%00", b"newest"),
+        ("?client_version=" + "9" * 5000, b"newest"),
+        ("?client_version=0.1&client_version=0.2", b"newest"),
+        ("?other=1", b"newest"),
+        ("?client_version=0.1&region=EU", b"eu oldest"),
+        ("?client_version=0.169.0&region=eu", b"eu newest"),
+    ],
+)
+def test_a_client_gets_the_document_that_its_version_can_use(
+    codex: StaticApp, asked: str, body: bytes
+) -> None:
+    answer = ask(codex, f"/{CODEX}{asked}")
+    assert (answer.status, answer.body) == (200, body)
+    assert answer["ETag"] == f'"{sha256(body)[:32]}"'
+
+
+def test_the_address_of_a_region_and_the_signature_follow_the_version_too(codex: StaticApp) -> None:
+    assert ask(codex, f"/{IN_EU}{CODEX}?client_version=0.1").body == b"eu oldest"
+    signed = ask(codex, f"/{CODEX}.minisig?client_version=0.1").body
+    assert signed == b"signature of " + sha256(b"oldest").encode()
+    assert ask(codex, f"/{CODEX_OLD}").body == b"older"
+
+
+def test_a_version_below_what_the_schema_is_for_is_told_so(codex: StaticApp, publisher: Publisher) -> None:
+    notice = {"name": "codex", "file": CODEX, "status": "current", "clients": {"codex": ">=0.90 <0.160"}}
+    published_again(publisher, notice)
+    refused = ask(codex, f"/{CODEX}?client_version=0.89.9")
+    assert refused.status == 406
+    assert refused.problem["clients"] == {"codex": ">=0.90 <0.160"}
+    for version, body in (("0.90", b"oldest"), ("0.170.0", b"newest"), ("unreadable", b"newest")):
+        assert ask(codex, f"/{CODEX}?client_version={version}").body == body
+    assert ask(codex, f"/{CODEX}").body == b"newest"
+    assert ask(codex, f"/{MODELS}?client_version=0.1").body == FIRST
+
+
+def test_a_retired_documents_variants_are_gone_with_it(codex: StaticApp, publisher: Publisher) -> None:
+    for path in (CODEX, CODEX_OLD, CODEX_OLDER):
+        del publisher.held[path], publisher.held[IN_EU + path]
+    published_again(publisher, {"name": "codex", "file": CODEX, "status": "retired"})
+    for path in (CODEX, f"{CODEX}?client_version=0.1", CODEX_OLD, f"{IN_EU}{CODEX_OLDER}.minisig"):
+        assert ask(codex, f"/{path}").status == 410

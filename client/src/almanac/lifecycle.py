@@ -25,6 +25,7 @@ RETIRED: Final = "retired"
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _VERSION: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,3}", re.ASCII)
 _COMPARISON: Final = re.compile(rf"(>=|<=|>|<|=)({_VERSION.pattern})", re.ASCII)
+_VARIANT: Final = re.compile(r"\.before-[0-9]+(?:\.[0-9]+)*(?=\.[^./]+\Z|\Z)", re.ASCII)
 _BELOW: Final = re.compile(r"(?:regions/[^/]+/(?:arms/[^/]+/[^/]+/)?)?(catalog/.+?)(?:\.minisig)?")
 
 
@@ -115,7 +116,7 @@ def life_headers(
     notice = notices.get(file)
     if notice is None or notice.status != DEPRECATED:
         return []
-    theirs = path.removesuffix(file) + notice.successor
+    theirs = path[: path.index("catalog/")] + notice.successor
     known = theirs if theirs in documents else notice.successor
     return headers_of(notice, f"/{known}" if notice.successor else "")
 
@@ -125,9 +126,9 @@ def successor_link(address: str) -> tuple[str, str]:
 
 
 def document_of(path: str) -> str:
-    """The global document whose address, region's, arm's or signature's address a path is; empty if none's."""
+    """The global document whose address a path is, or that of a region, an arm, a variant or a signature of it."""
     found = _BELOW.fullmatch(path)
-    return found[1] if found else ""
+    return _VARIANT.sub("", found[1]) if found else ""
 
 
 def is_day(text: str) -> bool:
@@ -171,6 +172,11 @@ def is_range(text: str) -> bool:
 def suits(text: str, version: tuple[int, ...]) -> bool:
     """Whether a range contains a version."""
     return all(_holds(*comparison, version) for comparison in _comparisons(text))
+
+
+def lower_bounds(text: str) -> Iterator[tuple[int, ...]]:
+    """The versions of a range below which nothing fits."""
+    return (bound for sign, bound in _comparisons(text) if sign in (">=", ">", "="))
 
 
 def _comparisons(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:

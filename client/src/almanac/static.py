@@ -18,7 +18,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from almanac.addresses import INDEX, MINISIGN_KEY, SHA256, TIMESTAMP
 from almanac.handling import TIMESTAMP_CACHE
-from almanac.lifecycle import RETIRED, document_of, life_headers
+from almanac.lifecycle import RETIRED, document_of, life_headers, version_of
 from almanac.negotiation import (
     Encodings,
     Span,
@@ -39,9 +39,11 @@ from almanac.representations import (
     small_file,
 )
 from almanac.stores import FileStore, StoreError
+from almanac.variants import Variants, fitting, is_too_old, variants_among
 
 OURS: Final = ("/metadata/", "/targets/", "/deltas/", "/catalog/", "/regions/")
 LOOK_AGAIN_S: Final = 5.0  # how often a document's precompressed copies are looked for
+_ASKED: Final = ("/catalog/", "/regions/")
 _CHUNK: Final = 256 * 1024
 _REMEMBERED: Final = 1024
 
@@ -62,6 +64,7 @@ class Site:
     immutable: dict[str, Resource] = field(default_factory=dict)
     lives: dict[str, Headers] = field(default_factory=dict)
     """Plain addresses of deprecated documents → the headers that say so."""
+    variants: Variants = field(default_factory=dict)
 
 
 class StaticApp:
@@ -96,14 +99,14 @@ class StaticApp:
             return other_method(environ, start_response)
         if site.lives and path in site.lives:
             start_response = with_headers(start_response, site.lives[path])
-        if environ.get("QUERY_STRING") and path.startswith("/catalog/"):
-            return self._for_region(path, resource, site, environ, start_response)
+        if environ.get("QUERY_STRING") and path.startswith(_ASKED):
+            return self._as_asked(path, site, environ, start_response)
         return self._answer(resource, environ, start_response)
 
     # -- which bytes are meant --------------------------------------------------------------------
 
     def _make_site(self, table: ReleaseTable, previous: Site | None) -> Site:
-        site = Site(table)
+        site = Site(table, variants=variants_among(table.documents))
         if table.timestamp:
             address = f"/{TIMESTAMP}"
             site.addresses[address] = small_file(TIMESTAMP, table.timestamp, cache=TIMESTAMP_CACHE)
@@ -154,10 +157,9 @@ class StaticApp:
             self._loose[name] = kept
         return kept[1]
 
-    def _for_region(
+    def _as_asked(
         self,
         path: str,
-        resource: Resource,
         site: Site,
         environ: WSGIEnvironment,
         start_response: StartResponse,
@@ -166,19 +168,39 @@ class StaticApp:
             fields = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True, max_num_fields=100)
         except ValueError:
             return problem(environ, start_response, "400 Bad Request", "The query cannot be read.")
-        asked = [value for name, value in fields if name == "region"]
+        versions = [value for name, value in fields if name == "client_version"]
+        version = version_of(versions[0]) if len(versions) == 1 else None
+        asked = [value for name, value in fields if name == "region"] if path.startswith("/catalog/") else []
         if not asked:
-            return self._answer(resource, environ, start_response)
+            return self._for_version(path, version, site, environ, start_response)
         region = asked[0].lower() if len(asked) == 1 and asked[0].isascii() else ""
         if region not in site.table.regions:
             detail = "Give one known region." if len(asked) == 1 else "Give one region, once."
             extra = {"regions": sorted(site.table.regions)}
             return problem(environ, start_response, "400 Bad Request", detail, extra=extra)
-        wanted = resource if region == "global" else site.addresses.get(f"/regions/{region}{path}")
-        if wanted is None:
+        wanted = path if region == "global" else f"/regions/{region}{path}"
+        if wanted not in site.addresses:
             detail = f"This document is not published for the region {region}."
             return problem(environ, start_response, "404 Not Found", detail)
-        return self._answer(wanted, environ, start_response)
+        return self._for_version(wanted, version, site, environ, start_response)
+
+    def _for_version(
+        self,
+        path: str,
+        version: tuple[int, ...] | None,
+        site: Site,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        """The document that fits the client's version; one that says none, or says it unreadably, gets it as it is."""
+        if version is not None:
+            notice = site.table.notices.get(document_of(path[1:]))
+            if notice is not None and is_too_old(notice.clients, version):
+                detail = f"The client is too old for {notice.name}."
+                extra = {"clients": dict(notice.clients)}
+                return problem(environ, start_response, "406 Not Acceptable", detail, extra=extra)
+            path = f"/{fitting(path[1:], version, site.variants)}"
+        return self._answer(site.addresses[path], environ, start_response)
 
     # -- which form of them, and whether they are needed at all -----------------------------------
 
