@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from django.db import DatabaseError
 from prometheus_client import CollectorRegistry, generate_latest
@@ -31,6 +31,7 @@ FINAL: Final = (
     Publication.State.UNCHANGED,
     Publication.State.STOPPED,
     Publication.State.FAILED,
+    Publication.State.CANCELLED,
 )
 
 
@@ -78,7 +79,7 @@ class Tally:
             self._beyond = {number for number in self._beyond if number > self._all_to}
 
     def _count(
-        self, reason: str, state: str, steps: Sequence[tuple[str, float]], report: dict[str, object]
+        self, reason: str, state: str, steps: Sequence[Mapping[str, Any]], report: dict[str, object]
     ) -> None:
         self.publications[reason, state] += 1
         for name, seconds in durations(steps):
@@ -93,13 +94,11 @@ class Tally:
             self.made["delta_bytes"] += int(document.get("delta_bytes", 0))
 
 
-def durations(steps: Sequence[tuple[str, float]]) -> Iterator[tuple[str, float]]:
-    """From the log of a publication, seconds since it was taken up, to how long each step took. A publication that
-    was resumed begins at zero again."""
-    before = 0.0
-    for name, seconds in steps:
-        yield name.replace(" ", "_"), seconds - before if seconds >= before else seconds
-        before = seconds
+def durations(steps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
+    """From the log of a publication, how long each step took that came to its end."""
+    for entry in steps:
+        if "ended" in entry:
+            yield str(entry["step"]), float(entry["seconds"])
 
 
 _tally = Tally()

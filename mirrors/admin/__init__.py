@@ -2,10 +2,12 @@
 
 from catalog.admin.site import site
 from mirrors.admin.publications import last_publication
-from mirrors.admin.publishing import publish, roll_back
+from mirrors.admin.publishing import cancel, publish, retry, roll_back
 from mirrors.admin.signatures import signatures
 
 site.add_page("publish/", publish, "publish")
+site.add_page("publications/<int:number>/cancel/", cancel, "cancel_publication")
+site.add_page("publications/<int:number>/retry/", retry, "retry_publication")
 site.add_page("rollback/<int:number>/", roll_back, "rollback")
 site.add_answer(last_publication)
 site.add_answer(signatures)

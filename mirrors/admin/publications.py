@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 
 from catalog.admin.read_only import ReadOnlyAdmin
 from catalog.admin.site import Answer, ago, link_to, site
+from mirrors.admin.progress import bar, log_lines, store_lines
 from mirrors.models import Publication
 
 State = Publication.State
@@ -25,6 +26,7 @@ WORDS: Final[Mapping[str, str]] = {
     State.UNCHANGED: "there was nothing to publish",
     State.STOPPED: "stopped: nothing was published",
     State.FAILED: "failed: nothing was published",
+    State.CANCELLED: "cancelled: nothing was published",
 }
 TONES: Final[Mapping[str, str]] = {
     State.ANNOUNCED: "good",
@@ -32,14 +34,6 @@ TONES: Final[Mapping[str, str]] = {
     State.STOPPED: "bad",
     State.FAILED: "bad",
 }
-STAGES: Final = (
-    ("waiting", "asked for", ()),
-    ("rendered", "rendered and checked", ("rendered",)),
-    ("signed", "deltas made, signed", ("signed",)),
-    ("committed", "pushed and visible", ("committed",)),
-    ("announced", "plain addresses, announced", ("announced",)),
-)
-"""Name, words, and the recorded steps that say it is done."""
 
 
 @admin.register(Publication, site=site)
@@ -57,6 +51,8 @@ class PublicationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what", ordering="release")
     def what(self, publication: Publication) -> str:
+        if publication.retries:
+            return f"Another try of publication {publication.retries}"
         return f"Release {publication.release}" if publication.release else publication.get_reason_display()
 
     @admin.display(description="how it went", ordering="state")
@@ -78,38 +74,41 @@ class PublicationAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """The part of the page that changes, for the script that asks again while it does."""
+        """The parts of the page that change, for the script that asks again while they do.
+
+        What can be done is a part of its own, replaced only where something else can be done: whoever is about to
+        press a button keeps it.
+        """
         publication = Publication.objects.filter(pk=pk).first()
         if publication is None or not self.has_view_permission(request):
             return JsonResponse({"error": "there is no such publication"}, status=404)
         context = progress(request, publication)
-        html = render_to_string("admin/almanac/publication_progress.html", context, request)
-        response = JsonResponse({"state": publication.state, "over": context["over"], "html": html})
+        facts = {
+            "state": publication.state,
+            "over": context["over"],
+            "says": context["words"],
+            "html": render_to_string("admin/almanac/publication_progress.html", context, request),
+            "details": render_to_string("admin/almanac/publication_details.html", context, request),
+            "can": context["can"],
+            "actions": render_to_string("admin/almanac/publication_actions.html", context, request),
+        }
+        response = JsonResponse(facts)
         response["Cache-Control"] = "no-store"
         return response
 
 
 def progress(request: HttpRequest, publication: Publication) -> dict[str, Any]:
-    """How far a publication has come, as its page shows it."""
-    done = dict(publication.steps)
-    over = publication.finished_at is not None
-    stages = []
-    current_found = False
-    for name, words, steps in STAGES:
-        is_done = (name == "waiting" and publication.state != State.QUEUED) or any(
-            step in done for step in steps
-        )
-        is_current = not is_done and not over and not current_found
-        current_found = current_found or is_current
-        seconds = next((done[step] for step in steps if step in done), None)
-        stages.append({"words": words, "done": is_done, "current": is_current, "seconds": seconds})
+    """How far a publication has come, as its page shows it, and what can be done about it."""
     stopped_by = publication.report.get("stopped_by", [])
+    over = publication.finished_at is not None
     return {
         "publication": publication,
         "words": WORDS[publication.state],
         "tone": TONES.get(publication.state, "wait"),
         "over": over,
-        "stages": [] if publication.state == State.UNCHANGED else stages,
+        "bar": None if publication.state == State.UNCHANGED else bar(publication),
+        "log": log_lines(publication),
+        "stores": store_lines(),
         "stopped_by": stopped_by,
         "overridable": sorted({o["guard"] for o in stopped_by if o.get("guard") and o.get("overridable")}),
         "fixed": [o for o in stopped_by if not o.get("overridable")],
@@ -117,8 +116,29 @@ def progress(request: HttpRequest, publication: Publication) -> dict[str, Any]:
         "documents": publication.report.get("documents", []),
         "removed": publication.report.get("removed", []),
         "warnings": publication.report.get("warnings", []),
-        "interrupted": publication.report.get("interrupted", ""),
+        "interrupted": "" if over else publication.report.get("interrupted", ""),
+        **_can(request, publication),
     }
+
+
+def _can(request: HttpRequest, publication: Publication) -> dict[str, Any]:
+    """``can`` says in one word each what the buttons are: the page changes them when it changes."""
+    state, may = publication.state, may_publish(request)
+    is_release = publication.reason == Publication.Reason.RELEASE and publication.retries is None
+    is_cancelling = publication.cancel_asked_at is not None and state in Publication.CANCELLABLE
+    can_cancel = may and is_release and state in Publication.CANCELLABLE and not is_cancelling
+    gave_up = state in {State.STOPPED, State.FAILED, State.CANCELLED}
+    is_stuck = state in Publication.UNFINISHED and bool(publication.report.get("interrupted"))
+    can_retry = may and publication.restores is None and (gave_up or is_stuck) and not is_cancelling
+    flags = {
+        "can_cancel": can_cancel,
+        "can_retry": can_retry,
+        "is_cancelling": is_cancelling,
+        "too_late": is_release and state in {State.SIGNED, State.PUSHING},
+        "is_stuck": is_stuck,
+    }
+    ended = [state] if gave_up else []
+    return {**flags, "can": " ".join([*ended, *(name for name, so in flags.items() if so)])}
 
 
 def may_publish(request: HttpRequest) -> bool:

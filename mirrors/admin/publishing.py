@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from almanac.errors import AlmanacError
 from catalog.admin.pending import KindDifference, by_kind, unreleased, waiting
@@ -22,7 +22,9 @@ from catalog.records import Kind
 from catalog.services.releases import RecordChange, restore_release
 from mirrors.admin.publications import may_publish
 from mirrors.models import Publication, PublishedDocument
-from mirrors.services.publishing import request_publication
+from mirrors.services.cancelling import cancel_publication
+from mirrors.services.catalog_source import CatalogSource
+from mirrors.services.publishing import request_publication, retry_publication
 from mirrors.tasks import wake
 
 LONGEST_OVERRIDES: Final = 200
@@ -72,6 +74,40 @@ def _request(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(address)
     wake(asked)
     return HttpResponseRedirect(reverse("admin:mirrors_publication_change", args=[asked.pk]))
+
+
+@require_POST
+def cancel(request: HttpRequest, number: int) -> HttpResponse:
+    """A request to stop it before it is signed; its publisher sees it at the next step."""
+    if not may_publish(request):
+        raise PermissionDenied
+    try:
+        cancel_publication(
+            number=number, by=request.user.get_username(), now=timezone.now(), catalog=CatalogSource()
+        )
+    except AlmanacError as error:
+        messages.error(request, f"{error}{' — ' if error.advice else ''}{error.advice}")
+    return _page_of(number)
+
+
+@require_POST
+def retry(request: HttpRequest, number: int) -> HttpResponse:
+    """What stopped is asked for again; what was interrupted is gone on with."""
+    if not may_publish(request):
+        raise PermissionDenied
+    try:
+        asked = retry_publication(number=number, by=request.user.get_username(), now=timezone.now())
+    except AlmanacError as error:
+        messages.error(request, f"{error}{' — ' if error.advice else ''}{error.advice}")
+        return _page_of(number)
+    wake(asked)
+    return _page_of(asked.number)
+
+
+def _page_of(number: int) -> HttpResponse:
+    if not Publication.objects.filter(pk=number).exists():
+        return HttpResponseRedirect(reverse("admin:mirrors_publication_changelist"))
+    return HttpResponseRedirect(reverse("admin:mirrors_publication_change", args=[number]))
 
 
 def schema_lines() -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ def publication_lines(publication: Publication) -> Iterator[str]:
     if publication.state == Publication.State.UNCHANGED:
         yield NOTHING
         return
-    seconds = publication.steps[-1][1] if publication.steps else 0
+    seconds = sum(entry.get("seconds", 0.0) for entry in publication.steps)
     what = f"release {publication.release}" if publication.release else publication.get_reason_display()
     yield f"published {what} (publication {publication.number}) in {seconds:.2f} s"
     yield from report_lines(publication.report)

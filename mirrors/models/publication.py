@@ -29,6 +29,7 @@ class Publication(models.Model):
     queued → preparing → signed → pushing → committed → announced
                  ├→ unchanged  (there was nothing to publish)
                  ├→ stopped    (a gate or a guard said no; nothing was made)
+                 ├→ cancelled  (somebody asked for it before it was signed; nothing was made)
                  └→ failed     (what was begun cannot be finished; the next one starts from the same release)
     """
 
@@ -47,8 +48,13 @@ class Publication(models.Model):
         UNCHANGED = "unchanged"
         STOPPED = "stopped"
         FAILED = "failed"
+        CANCELLED = "cancelled"
 
     UNFINISHED: ClassVar = (State.PREPARING, State.SIGNED, State.PUSHING, State.COMMITTED)
+    CANCELLABLE: ClassVar = (State.QUEUED, State.PREPARING)
+    """What is signed is kept for ever and never signed anew, so from there on it goes to its end."""
+    ASKED: ClassVar = frozenset({"cancel_asked_by", "cancel_asked_at"})
+    """Columns that are written while a publisher works, by whoever asks it for something."""
 
     reason = models.CharField(max_length=10, choices=Reason)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
@@ -63,6 +69,11 @@ class Publication(models.Model):
     restores = models.PositiveIntegerField(
         null=True, blank=True, help_text="The published release whose state it brings back: no guard applies."
     )
+    retries = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="The unfinished one that is to be taken up now: it publishes nothing itself.",
+    )
     requested_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     signed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -70,7 +81,7 @@ class Publication(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
     report = models.JSONField(default=dict, blank=True, editable=False)
     steps = models.JSONField(
-        default=list, blank=True, editable=False, help_text="[step, seconds since it was taken up]"
+        default=list, blank=True, editable=False, help_text="The log: one entry for each step that was begun."
     )
     staged = models.JSONField(
         default=dict,
@@ -87,6 +98,8 @@ class Publication(models.Model):
     fencing = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The lease's number of whoever works on it."
     )
+    cancel_asked_by = models.CharField(max_length=150, blank=True, editable=False)
+    cancel_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = PublicationQuerySet.as_manager()
 
@@ -100,7 +113,7 @@ class Publication(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(reason="release")
-                | Q(state__in=("queued", "preparing", "unchanged", "stopped", "failed"))
+                | Q(state__in=("queued", "preparing", "unchanged", "stopped", "failed", "cancelled"))
                 | Q(release__isnull=False),
                 name="signed_publication_names_its_release",
             ),
@@ -111,11 +124,18 @@ class Publication(models.Model):
 
     def __str__(self) -> str:
         what = f"release {self.release}" if self.release else self.get_reason_display()
+        if self.retries:
+            what = f"another try of publication {self.retries}"
         return f"publication {self.pk}: {what} ({self.state})"
 
     @property
     def number(self) -> int:
         return int(self.pk)
+
+    def save_progress(self) -> None:
+        """All that its publisher decides; what is asked of the publisher meanwhile stays as it is."""
+        fields = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+        self.save(update_fields=fields - self.ASKED)
 
     @property
     def passes(self) -> frozenset[str]:
@@ -141,6 +161,11 @@ class StoreProgress(models.Model):
     publication = models.PositiveBigIntegerField(default=0, help_text="The newest one committed there.")
     last_error = models.TextField(blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="The first error after which nothing went well there."
+    )
+    done = models.PositiveIntegerField(default=0, help_text="Objects of the publication under way.")
+    total = models.PositiveIntegerField(default=0, help_text="0: nothing is under way.")
 
     class Meta:
         verbose_name_plural = "store progress"

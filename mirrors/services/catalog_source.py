@@ -53,6 +53,9 @@ class CatalogSource:
     def restore(self, release: int, *, by: str, now: datetime) -> None:
         releases.restore_release(release=release, by=by, now=now)
 
+    def withdraw(self, release: int, *, by: str, now: datetime) -> None:
+        releases.withdraw_release(release=release, by=by, now=now)
+
     def latest_boundary(self, *, now: datetime) -> datetime | None:
         return releases.latest_boundary(now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,9 +60,17 @@ class MadeDelta:
 
 
 def make_deltas(
-    changed: Iterable[Changed], *, store: Readable, now: datetime, threads: int
+    changed: Iterable[Changed],
+    *,
+    store: Readable,
+    now: datetime,
+    threads: int,
+    made_one: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[MadeDelta]:
-    """The deltas worth offering for these documents, in a stable order."""
+    """The deltas worth offering for these documents, in a stable order.
+
+    ``made_one`` is told after each how many of how many are made, in the caller's thread.
+    """
     wanted = [
         (document, old, position)
         for document in changed
@@ -71,7 +79,11 @@ def make_deltas(
     once = {(old, document.sha256): (document, old, position) for document, old, position in reversed(wanted)}
     workshop = _Workshop(store, _removed(once))
     made = dict(
-        zip(once, _in_lanes(lambda one: workshop.make(*one), list(once.values()), threads), strict=True)
+        zip(
+            once,
+            _in_lanes(lambda one: workshop.make(*one), list(once.values()), threads, made_one),
+            strict=True,
+        )
     )
     return [
         MadeDelta(document.path, old, document.sha256, *delta)
@@ -80,12 +92,16 @@ def make_deltas(
     ]
 
 
-def _in_lanes(make: Callable[[Job], Delivered], jobs: list[Job], threads: int) -> list[Delivered]:
+def _in_lanes(
+    make: Callable[[Job], Delivered], jobs: list[Job], threads: int, made_one: Callable[[int, int], None]
+) -> Iterator[Delivered]:
     """Small documents several at once, large ones one after the other: each needs several times its size."""
     small = [job for job in jobs if len(job[0].data) <= LARGE]
     with ThreadPoolExecutor(max_workers=threads) as pool:
         ready = pool.map(make, small)
-        return [next(ready) if len(job[0].data) <= LARGE else make(job) for job in jobs]
+        for done, job in enumerate(jobs, start=1):
+            yield next(ready) if len(job[0].data) <= LARGE else make(job)
+            made_one(done, len(jobs))
 
 
 def _removed(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:

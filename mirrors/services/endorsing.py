@@ -29,10 +29,12 @@ def sign(
     *,
     now: datetime,
     check: Callable[[], None],
+    save: Callable[[], None],
 ) -> None:
     """All or nothing: the rows of what is listed, the signed bytes and the new state are one transaction.
 
-    ``check`` raises inside it where another publisher has taken over.
+    ``check`` raises inside it where another publisher has taken over or somebody cancelled it; ``save`` writes the
+    publication's row.
     """
     _check_clock(now)
     keys = means.open_keys()
@@ -62,7 +64,7 @@ def sign(
             **prepared.report(),
             "published_release": prepared.release,
         }
-        publication.save()
+        save()
         means.passing("signing")
     means.passing("signed")
 

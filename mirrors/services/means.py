@@ -82,6 +82,9 @@ class Catalog(Protocol):
     def restore(self, release: int, *, by: str, now: datetime) -> None:
         """Sets the live state to an earlier release's, in the caller's transaction."""
 
+    def withdraw(self, release: int, *, by: str, now: datetime) -> None:
+        """Takes the newest cut back as if it had not been made; nothing was ever signed for it."""
+
     def latest_boundary(self, *, now: datetime) -> datetime | None:
         """The last moment at which time alone may have made a new release due."""
 
@@ -99,6 +102,14 @@ class Keys(KeySource, Protocol):
     def minisign_public_key(self) -> MinisignPublicKey: ...
 
 
+Watching = Callable[[Mapping[str, object]], None]
+"""Is shown every entry of a publication's log when it begins, goes on and ends."""
+
+
+def unwatched(_entry: Mapping[str, object]) -> None:
+    """Nobody looks."""
+
+
 @dataclass(frozen=True)
 class Means:
     stores: Mapping[str, ObjectStore]
@@ -111,6 +122,7 @@ class Means:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopwatch: Callable[[], float] = time.perf_counter
     passing: Passing = nothing
+    watching: Watching = unwatched
     policy: ExpiryPolicy = field(default_factory=ExpiryPolicy)
     limits: Limits = field(default_factory=Limits)
     threads: int = 2

@@ -20,6 +20,7 @@ from mirrors.services import stores
 from mirrors.services.deltas import Changed, MadeDelta, delta_report, make_deltas
 from mirrors.services.ledger import listed_documents, published_release
 from mirrors.services.means import Document, Means, Objection, Rendering
+from mirrors.services.steps import Log
 
 Reason = Publication.Reason
 OLDEST_RELEASE: Final = 1
@@ -78,42 +79,42 @@ class Prepared:
         return {"documents": documents, "removed": list(self.removed), "warnings": warnings}
 
 
-def may_always() -> None:
-    """Nobody else is there to take over."""
-
-
 def cut_and_render(
     means: Means,
     publication: Publication,
     *,
     now: datetime,
-    check: Callable[[], None] = may_always,
-    dry_run: bool = False,
+    log: Log | None = None,
+    save: Callable[..., None] | None = None,
 ) -> Prepared | None:
     """The release and its changed documents; ``None`` when there is nothing to publish.
 
-    Raises ``StoppedError`` when a gate or a guard says no; then, and in a dry run, nothing was written. ``check``
-    raises where another publisher has taken over.
+    Raises ``StoppedError`` when a gate or a guard says no; then, and without ``save``, nothing was written. ``save``
+    writes fields of the publication, or raises where another publisher has taken over or somebody cancelled it.
     """
     with transaction.atomic():
-        prepared = _prepare(means, publication, now)
-        if dry_run:
+        prepared = _prepare(means, publication, now, log)
+        if save is None:
             transaction.set_rollback(True)
         elif prepared is not None:
-            check()
-            publication.save(update_fields=["release", "reason"])
+            if log:
+                log.end()
+            save("release", "reason", "steps")
             means.passing("rendered")
     return prepared
 
 
-def _prepare(means: Means, publication: Publication, now: datetime) -> Prepared | None:
+def _prepare(means: Means, publication: Publication, now: datetime, log: Log | None) -> Prepared | None:
+    turn_to = log.turn_to if log else lambda _step: None
     published = published_release()
     rendering = None
     if publication.reason == Reason.RELEASE:
         release = publication.release or _cut(means, publication, now, published)
         if release is not None:
             means.passing("cut")
+            turn_to("render")
             rendering = means.catalog.render(release, known=_kept_addresses(publication))
+            turn_to("gate")
             _check(means, publication, rendering, published)
             publication.release = release
     if rendering is None and published is None:
@@ -183,9 +184,12 @@ def _compared(means: Means, rendering: Rendering | None, release: int) -> Prepar
     return Prepared(release, rendering, changed, removed)
 
 
-def with_deltas(means: Means, prepared: Prepared, *, now: datetime) -> Prepared:
+def with_deltas(means: Means, prepared: Prepared, *, now: datetime, log: Log | None = None) -> Prepared:
     """The mirror list has none: it is smaller than a delta's request."""
     documents = [document for document in prepared.changed if document.path != MIRRORS]
-    deltas = make_deltas(documents, store=stores.readable(means), now=now, threads=means.threads)
+    made_one = log.counted("deltas") if log else lambda _done, _total: None
+    deltas = make_deltas(
+        documents, store=stores.readable(means), now=now, threads=means.threads, made_one=made_one
+    )
     means.passing("deltas")
     return Prepared(prepared.release, prepared.rendering, prepared.changed, prepared.removed, deltas)

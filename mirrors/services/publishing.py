@@ -6,7 +6,8 @@
     committed  plain addresses, ``index.json``; the other stores                 mirrors.services.plain, .stores
     announced  whoever wants to know is told
 
-Whoever publishes first finishes what somebody else began, with the same bytes.
+Whoever publishes first finishes what somebody else began, with the same bytes. Until it is signed it can be cancelled
+(mirrors.services.cancelling); every step is in its log and, for a release, in the audit (mirrors.services.steps).
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from almanac.errors import AlmanacError, UsageError
 from almanac.stores import StoreError
 from mirrors import staging
 from mirrors.models import Publication
-from mirrors.services import leasing, precompressing, purging, stores
+from mirrors.services import cancelling, leasing, precompressing, purging, stores
+from mirrors.services.cancelling import CancelledError
 from mirrors.services.endorsing import sign
 from mirrors.services.leasing import Hold
 from mirrors.services.ledger import first_root
 from mirrors.services.means import Means
 from mirrors.services.preparing import Prepared, StoppedError, cut_and_render, with_deltas
+from mirrors.services.steps import Log, in_words
 from signing.metadata import fingerprint
 
 State = Publication.State
@@ -60,7 +63,9 @@ def request_publication(
     if (
         not override
         and restores is None
-        and (waiting := Publication.objects.queued().filter(overrides="", restores=None).first())
+        and (
+            waiting := Publication.objects.queued().filter(overrides="", restores=None, retries=None).first()
+        )
     ):
         return waiting
     return Publication.objects.create(
@@ -71,6 +76,32 @@ def request_publication(
         override_reason=reason.strip(),
         restores=restores,
     )
+
+
+@transaction.atomic
+def retry_publication(*, number: int, by: str, now: datetime) -> Publication:
+    """Asks for it again and returns the one to look at.
+
+    What stopped, failed or was cancelled is asked for as a new one, its overrides included. One that was begun goes on
+    with the bytes that were signed; for that another row waits for the worker, which publishes nothing itself.
+    """
+    old = Publication.objects.filter(pk=number).first()
+    if old is None or old.state in {State.ANNOUNCED, State.UNCHANGED}:
+        raise UsageError(f"there is nothing to try again in publication {number}", advice="see how it went")
+    if old.state == State.QUEUED:
+        return old
+    if old.state in Publication.UNFINISHED:
+        if not Publication.objects.queued().filter(retries=number).exists():
+            Publication.objects.create(
+                reason=Reason.RELEASE, requested_by=by, requested_at=now, retries=number
+            )
+        return old
+    if old.restores is not None:
+        raise UsageError(
+            "a rollback is not tried again: the catalog may have been edited since",
+            advice=f"roll back to release {old.restores} again, from its page",
+        )
+    return request_publication(by=by, now=now, override=old.overrides, reason=old.override_reason)
 
 
 def publish(
@@ -109,7 +140,7 @@ def preview(means: Means, *, by: str, override: str = "", restores: int | None =
     asked = Publication(
         reason=Reason.RELEASE, requested_by=by, requested_at=now, overrides=override, restores=restores
     )
-    prepared = cut_and_render(means, asked, now=now, dry_run=True)
+    prepared = cut_and_render(means, asked, now=now)
     return prepared and with_deltas(means, prepared, now=now)
 
 
@@ -145,15 +176,21 @@ def run(means: Means, publication: Publication, hold: Hold) -> Publication:
     try:
         steps.go()
     except StoppedError as stop:
-        steps.give_up(State.STOPPED, [asdict(objection) for objection in stop.objections])
+        steps.give_up(State.STOPPED, stop, [asdict(objection) for objection in stop.objections])
+        raise
+    except CancelledError as cancelled:
+        steps.give_up(State.CANCELLED, cancelled, [{"reason": in_words(cancelled)}])
+        raise
+    except KeyboardInterrupt:
+        steps.pause(AlmanacError("stopped from the keyboard"))
         raise
     except (DatabaseError, leasing.LostLeaseError):
         raise  # nothing can be noted, or the row is another publisher's now; it says where to go on
     except Exception as error:
         if _is_for_good(publication, error):
-            steps.give_up(State.FAILED, [{"reason": _in_words(error)}])
+            steps.give_up(State.FAILED, error, [{"reason": in_words(error)}])
         else:
-            steps.interrupted(_in_words(error))
+            steps.pause(error)
         raise
     return publication
 
@@ -166,21 +203,18 @@ def _is_for_good(publication: Publication, error: Exception) -> bool:
     return publication.state in {State.QUEUED, State.PREPARING} and not passes
 
 
-def _in_words(error: Exception) -> str:
-    return str(error) if isinstance(error, AlmanacError) else f"{type(error).__name__}: {error}"
-
-
 class _Steps:
     """One run over the states that are left."""
 
     def __init__(self, means: Means, publication: Publication, hold: Hold) -> None:
         self.means, self.publication, self.hold = means, publication, hold
-        self.began = means.stopwatch()
+        self.log = Log(means, publication, save=lambda: self._save("steps"), renew=self._may_commit)
         self.was_interrupted = publication.state in {State.PUSHING, State.COMMITTED}
         self.now = means.clock
 
     def go(self) -> None:
         publication = self.publication
+        self.log.start(self.now())
         if publication.state in {State.QUEUED, State.PREPARING}:
             self._prepare_and_sign()
         if publication.state in {State.SIGNED, State.PUSHING}:
@@ -190,31 +224,44 @@ class _Steps:
 
     def _prepare_and_sign(self) -> None:
         means, publication = self.means, self.publication
+        if publication.retries:
+            self._finish(State.UNCHANGED)  # whatever was unfinished is finished before this one's turn
+            return
         now = self.now()
         publication.state = State.PREPARING
         publication.started_at = publication.started_at or now
         publication.fencing = self.hold.fencing
+        self.log.turn_to("cut" if publication.reason == Reason.RELEASE else "render")
         self._save()
         means.passing("taken-up")
-        prepared = cut_and_render(means, publication, now=now, check=self.hold.check)
+        prepared = cut_and_render(means, publication, now=now, log=self.log, save=self._save)
         if prepared is None:
-            self._finish(State.UNCHANGED, "unchanged")
+            self._finish(State.UNCHANGED)
             return
         means.passing("released")
-        self._done("rendered")
-        prepared = with_deltas(means, prepared, now=now)
-        self._done("deltas made")
+        self._turn_to("delta")
+        prepared = with_deltas(means, prepared, now=now, log=self.log)
+        self._turn_to("sign")
         self.hold.renew(now=self.now())
-        sign(means, publication, prepared, now=now, check=self.hold.check)
-        self._done("signed")
+        sign(means, publication, prepared, now=now, check=self._may_go_on, save=self._signed)
+
+    def _signed(self) -> None:
+        self.log.end()
+        self._save()
 
     def _push(self) -> None:
         means, publication = self.means, self.publication
         publication.state = State.PUSHING
-        self._save("state")
+        self.log.turn_to("upload")
+        self._save("state", "steps")
         means.passing("pushing")
         there = stores.commit(
-            means, publication, may_commit=self._may_commit, now=self.now(), again=self.was_interrupted
+            means,
+            publication,
+            may_commit=self._may_commit,
+            log=self.log,
+            now=self.now(),
+            again=self.was_interrupted,
         )
         self._committed(there)
 
@@ -222,7 +269,7 @@ class _Steps:
         means, publication = self.means, self.publication
         publication.state = State.COMMITTED
         publication.committed_at = self.now()
-        self._done("committed", save=False)
+        self.log.turn_to("announce")
         with transaction.atomic():
             self._save()
             stores.note(there, publication=publication.number, now=publication.committed_at)
@@ -243,51 +290,72 @@ class _Steps:
 
     def _follow_the_commit(self) -> None:
         means, publication = self.means, self.publication
+        if self.was_interrupted and not self.log.is_in("announce"):
+            self._turn_to("announce")
         failed = stores.round_off(means, publication, may_commit=self._may_commit, now=self.now())
         means.passing("plain-done")
-        self._done("plain addresses")
         failed |= stores.follow(means, publication, may_commit=self._may_commit, now=self.now())
         publication.report = {**publication.report, "failed_stores": failed}
         for announce in ANNOUNCEMENTS:
             announce(publication)
         purging.announce(means, publication, now=self.now())
         means.passing("announcing")
-        self._finish(State.ANNOUNCED, "announced")
+        self._turn_to("collect")
         staging.staging_path(means.staging, publication.number).unlink(missing_ok=True)
+        self._finish(State.ANNOUNCED)
 
-    def give_up(self, state: State, why: list[dict[str, object]]) -> None:
-        """Nothing of it reached a reader; what it cut, if anything, is published by the next one."""
+    def give_up(self, state: State, error: AlmanacError | Exception, why: list[dict[str, object]]) -> None:
+        """Nothing of it reached a reader. What it cut, if anything, is published by the next one, or taken back."""
+        self.log.fail(error)
         fresh = Publication.objects.get(pk=self.publication.pk)
         fresh.state, fresh.finished_at = state, self.now()
-        fresh.report = {"stopped_by": why}
+        fresh.report, fresh.steps = {"stopped_by": why}, self.publication.steps
         with transaction.atomic():
             self.hold.check()
-            fresh.save()
+            if isinstance(error, CancelledError):
+                cancelling.take_back(self.means.catalog, fresh, by=error.by, now=fresh.finished_at)
+            fresh.save_progress()
+            self.log.tell()
         self.publication.refresh_from_db()
 
-    def interrupted(self, why: str) -> None:
-        self.publication.report = {**self.publication.report, "interrupted": why}
-        self._save("report", "steps")
+    def pause(self, error: BaseException) -> None:
+        """Notes why it did not go on; the next publisher does, with the same bytes."""
+        self.log.fail(error)
+        self.publication.report = {**self.publication.report, "interrupted": in_words(error)}
+        with transaction.atomic():
+            self.hold.check()
+            self.publication.save(update_fields=["report", "steps"])
+            self.log.tell()
+
+    def _may_go_on(self) -> None:
+        """Raises where somebody else has taken over, or has cancelled it while that was possible."""
+        self.hold.check()
+        if self.publication.state == State.PREPARING:
+            cancelling.look_for_cancel(self.publication)
 
     def _may_commit(self) -> None:
         self.hold.renew(now=self.now())
 
-    def _finish(self, state: State, step: str) -> None:
+    def _finish(self, state: State) -> None:
+        self.log.end()
         self.publication.state = state
         self.publication.finished_at = self.now()
         self.publication.report.pop("interrupted", None)
         if root := first_root():
             self.publication.report["root_fingerprint"] = fingerprint(root)
-        self._done(step)
+        self._save()
 
-    def _done(self, step: str, *, save: bool = True) -> None:
-        seconds = round(self.means.stopwatch() - self.began, 3)
-        self.publication.steps = [*self.publication.steps, [step, seconds]]
-        if save:
-            self._save()
+    def _turn_to(self, step: str) -> None:
+        self.log.turn_to(step)
+        self._save()
 
     def _save(self, *fields: str) -> None:
         """A publisher that was away too long would take back what another one has noted since."""
         with transaction.atomic():
-            self.hold.check()
-            self.publication.save(update_fields=fields or None)
+            self._may_go_on()
+            if fields:
+                self.publication.save(update_fields=fields)
+            else:
+                self.publication.save_progress()
+            forget = self.log.tell()
+        forget()

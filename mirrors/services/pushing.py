@@ -116,7 +116,9 @@ def push_objects(
     at_once = lanes(store)
     if copy is not None:
         source, addresses = copy
-        each(addresses, partial(_copy_object, source, store), at_once=at_once)
+        each(
+            addresses, partial(_copy_object, source, store), at_once=at_once, then=partial(passing, "copied")
+        )
     put = partial(put_immutable, store, again=again)
     each(files.objects, put, at_once=at_once, then=partial(passing, "object"))
     passing("objects-pushed")
@@ -125,7 +127,7 @@ def push_objects(
     each(files.metadata[len(roles) :], put, at_once=1, then=partial(passing, "metadata"))
     store.flush()
     passing("metadata-pushed")
-    _read_back(store, [*files.objects, *files.metadata])
+    _read_back(store, [*files.objects, *files.metadata], then=partial(passing, "verified"))
     passing("read-back")
 
 
@@ -185,8 +187,8 @@ def put_immutable(store: ObjectStore, file: NewFile, *, again: bool) -> None:
         store.put(file.address, data)
 
 
-def _read_back(store: ObjectStore, files: list[NewFile]) -> None:
-    each(files, partial(_compare, store), at_once=lanes(store))
+def _read_back(store: ObjectStore, files: list[NewFile], *, then: Callable[[], None]) -> None:
+    each(files, partial(_compare, store), at_once=lanes(store), then=then)
 
 
 def _compare(store: ObjectStore, file: NewFile) -> None:

@@ -24,6 +24,7 @@ from mirrors.services.means import FirstThatAnswers, Means, Readable
 from mirrors.services.plain import PlainState, plain_state, put_afterwards, put_plain_addresses
 from mirrors.services.precompressing import put_first_copies
 from mirrors.services.pushing import (
+    NewFile,
     NewFiles,
     ReadBackError,
     new_files,
@@ -31,13 +32,14 @@ from mirrors.services.pushing import (
     push_timestamp,
     stored_timestamp,
 )
+from mirrors.services.steps import OBJECTS, SAVED_EVERY_S, Log
 from mirrors.services.uploading import lanes
 
 MayCommit = Callable[[], None]
 
 
 def commit(
-    means: Means, publication: Publication, *, may_commit: MayCommit, now: datetime, again: bool
+    means: Means, publication: Publication, *, may_commit: MayCommit, log: Log, now: datetime, again: bool
 ) -> str:
     """Makes the publication's commit in one store and returns that store's address.
 
@@ -45,15 +47,21 @@ def commit(
     One that holds what it must not (``EquivocationError``) stops everything.
     """
     errors: list[AlmanacError] = []
-    for url in _in_order(means, _before(publication)):
+    for url in (urls := _in_order(means, _before(publication))):
         try:
             plan = _plan(means, url, publication, again=again)
-            push_objects(plan.store, plan.files, passing=means.passing, again=plan.again, copy=plan.copy)
+            log.at_store(url, plan.total)
+            passing = log.passed(len(plan.new), means.passing)
+            push_objects(plan.store, plan.files, passing=passing, again=plan.again, copy=plan.copy)
             put_first_copies(plan.store, publication, plan.files.objects)
+            log.turn_to("commit")
+            log.save()
             push_timestamp(plan.store, plan.files, passing=means.passing, may_commit=may_commit)
         except (StoreError, ReadBackError) as error:
             errors.append(error)
             note(url, error=str(error), now=now)
+            if url != urls[-1]:  # the last one's is the publication's
+                log.fail(error)
         else:
             return url
     raise errors[0]
@@ -97,7 +105,8 @@ def follow(means: Means, publication: Publication, *, may_commit: MayCommit, now
             plans.append(_plan(means, url, publication, again=True))
         except AlmanacError as error:
             failed[url] = str(error)
-    for url, why in _carried_out(means, plans, may_commit).items():
+    watch = _Watch(plans, means.stopwatch)
+    for url, why in _carried_out(means, plans, may_commit, watch).items():
         if why is None:
             note(url, publication=publication.number, now=means.clock())
         else:
@@ -146,7 +155,14 @@ def lagging(means: Means) -> list[str]:
 
 def note(url: str, *, now: datetime, publication: int | None = None, error: str = "") -> None:
     """Writes down how far a store came, or why it did not."""
-    defaults: dict[str, object] = {"last_error": error, "failed_at": now if error else None}
+    since = StoreProgress.objects.filter(url=url).values_list("failing_since", flat=True).first()
+    defaults: dict[str, object] = {
+        "last_error": error,
+        "failed_at": now if error else None,
+        "failing_since": (since or now) if error else None,
+        "done": 0,
+        "total": 0,
+    }
     if publication is not None:
         defaults["publication"] = publication
     StoreProgress.objects.update_or_create(url=url, defaults=defaults)
@@ -164,6 +180,15 @@ class _Plan:
     """For a store that missed publications: where older objects come from, and which."""
     plain: PlainState
     afterwards: Publication
+
+    @property
+    def new(self) -> list[NewFile]:
+        return [*self.files.objects, *self.files.metadata]
+
+    @property
+    def total(self) -> int:
+        """How many objects are put, or looked for, before the commit."""
+        return len(self.new) + (len(self.copy[1]) if self.copy else 0)
 
 
 def _plan(means: Means, url: str, publication: Publication, *, again: bool) -> _Plan:
@@ -216,20 +241,64 @@ def _progress() -> dict[str, int]:
     return dict(StoreProgress.objects.values_list("url", "publication"))
 
 
-def _carried_out(means: Means, plans: list[_Plan], may_commit: MayCommit) -> dict[str, AlmanacError | None]:
+class _Watch:
+    """How far each of several stores is, counted wherever the work is done and written by the thread that waits."""
+
+    def __init__(self, plans: list[_Plan], stopwatch: Callable[[], float]) -> None:
+        self._totals = {plan.url: plan.total + len(plan.new) for plan in plans}  # put, then read back
+        self._done = dict.fromkeys(self._totals, 0)
+        self._written = dict(self._done)
+        self._stopwatch = stopwatch
+        self._written_s = stopwatch()
+
+    def counting(self, url: str, passing: Passing) -> Passing:
+        def noted(name: str) -> None:
+            passing(name)
+            if name in OBJECTS:
+                self._done[url] += 1  # one thread for each store
+
+        return noted
+
+    def writing(self, url: str, passing: Passing) -> Passing:
+        """The same where the thread that does the work may write."""
+        counting = self.counting(url, passing)
+
+        def noted(name: str) -> None:
+            counting(name)
+            self.write()
+
+        return noted
+
+    def write(self) -> None:
+        if self._stopwatch() - self._written_s < SAVED_EVERY_S:
+            return
+        self._written_s = self._stopwatch()
+        for url, done in self._done.items():
+            if done != self._written[url]:
+                self._written[url] = done
+                total = self._totals[url]
+                StoreProgress.objects.filter(url=url).update(done=min(done, total), total=total)
+
+
+def _carried_out(
+    means: Means, plans: list[_Plan], may_commit: MayCommit, watch: _Watch
+) -> dict[str, AlmanacError | None]:
     """One by one where a store takes one object at a time; the others beside each other, commits asked for here."""
     outcome: dict[str, AlmanacError | None] = {}
     for plan in [plan for plan in plans if lanes(plan.store) == 1]:
-        outcome[plan.url] = _error_of(partial(_bring_forward, plan, means.passing, may_commit))
+        passing = watch.writing(plan.url, means.passing)
+        outcome[plan.url] = _error_of(partial(_bring_forward, plan, passing, may_commit))
     distant = [plan for plan in plans if lanes(plan.store) > 1]
     if not distant:
         return outcome
     with ThreadPoolExecutor(max_workers=len(distant), thread_name_prefix="store") as pool:
         under_way: dict[Future[AlmanacError | None], tuple[_Plan, bool]] = {
-            pool.submit(_error_of, partial(_prepare, plan, nothing)): (plan, False) for plan in distant
+            pool.submit(_error_of, partial(_prepare, plan, watch.counting(plan.url, nothing))): (plan, False)
+            for plan in distant
         }
         while under_way:
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            done, _ = wait(under_way, timeout=SAVED_EVERY_S, return_when=FIRST_COMPLETED)
+            watch.write()
             for future in done:
                 plan, is_last = under_way.pop(future)
                 error = future.result() or (None if is_last else _error_of(may_commit))

@@ -76,6 +76,9 @@ class PlainCatalog:
     def restore(self, release: int, *, by: str, now: datetime) -> None:
         self.documents = dict(self.released[release])
 
+    def withdraw(self, release: int, *, by: str, now: datetime) -> None:
+        del self.released[release]
+
     def latest_boundary(self, *, now: datetime) -> datetime | None:
         return self.boundary if self.boundary and self.boundary <= now else None
 

@@ -63,7 +63,7 @@ def test_publications_are_told_from_their_rows(publisher: Publisher) -> None:
     assert value(found, "published_documents_total") == 5  # 3 documents and the mirror list, then one
     assert value(found, "published_deltas_total") == 1
     assert value(found, "published_document_bytes_total") > 5 * len(lines(30))
-    assert value(found, "publication_step_seconds_count", step="committed") == 2
+    assert value(found, "publication_step_seconds_count", step="commit") == 2
     assert value(found, "publication_seconds_count", reason="release") == 2
     assert value(found, "release_published") == value(found, "release_served", address="memory:first") == 2
 
@@ -95,9 +95,10 @@ def test_one_that_is_finished_late_is_counted_then(publisher: Publisher) -> None
     assert sum(tally.publications.values()) == 1
 
 
-def test_steps_are_differences_and_a_resumed_publication_begins_again() -> None:
-    steps = [("rendered", 1.0), ("deltas made", 1.5), ("committed", 0.25)]
-    assert list(metrics.durations(steps)) == [("rendered", 1.0), ("deltas_made", 0.5), ("committed", 0.25)]
+def test_steps_that_came_to_their_end_are_counted() -> None:
+    failed = {"step": "upload", "failed": "2026-11-20T12:00:00Z", "seconds": 9.0}
+    steps = [{"step": "cut", "ended": "2026-11-20T11:59:00Z", "seconds": 0.5}, failed, {"step": "upload"}]
+    assert list(metrics.durations(steps)) == [("cut", 0.5)]
     histogram = metrics.Histogram()
     for seconds in (0.05, 0.06, 1000.0):
         histogram.add(seconds)

@@ -293,7 +293,7 @@ def test_one_role_and_version_has_one_byte_string(publisher: Publisher) -> None:
 
 def test_the_audit_names_who_published(publisher: Publisher) -> None:
     publication = publisher.publish()
-    assert publisher.catalog.audit == [f"alice publish publication {publication.number}"]
+    assert f"alice publish publication {publication.number}" in publisher.catalog.audit
 
 
 def test_going_back_makes_the_live_state_and_the_newest_release_agree(

@@ -70,6 +70,10 @@ class TableCatalog:
     def restore(self, release: int, *, by: str, now: datetime) -> None:
         raise NotImplementedError
 
+    def withdraw(self, release: int, *, by: str, now: datetime) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute('DELETE FROM "sim_release" WHERE number = %s', [release])
+
     def latest_boundary(self, *, now: datetime) -> datetime | None:
         return None
 

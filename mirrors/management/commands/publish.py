@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -10,6 +11,7 @@ from django.core.management.base import CommandParser
 from catalog.guards import GUARDS
 from mirrors.management.base import PlainCommand
 from mirrors.management.publication_text import preview_lines, publication_lines
+from mirrors.management.watching import TerminalProgress
 from mirrors.services.edge import means_from_settings
 from mirrors.services.publishing import preview, publish
 
@@ -36,7 +38,8 @@ class Command(PlainCommand):
 
     def work(self, **options: Any) -> None:
         as_json, dry_run, reason = options["as_json"], options["dry_run"], options["reason"]
-        means, guards = means_from_settings(), ",".join(options["override"])
+        means = replace(means_from_settings(), watching=TerminalProgress(self))
+        guards = ",".join(options["override"])
         if dry_run:
             prepared = preview(means, by=operator(), override=guards)
             if as_json:

@@ -21,6 +21,9 @@ FOR_PEOPLE = ("interrupted", "stopped_by", "failed_stores", "finished", "warning
 """Words in a publication's report by which nothing is decided: states that differ in them alone are one."""
 
 
+FOR_PEOPLE_IN_A_STORE = ("last_error", "failed_at", "failing_since", "done", "total")
+
+
 class Cursor(base.SQLiteCursorWrapper):
     owner: DatabaseWrapper
 
@@ -35,7 +38,7 @@ class Cursor(base.SQLiteCursorWrapper):
             points.decider.saw(query, params, self.owner.digest())
         if outcome == ERROR:
             raise sqlite3.OperationalError("the database does not answer")
-        self.owner.stale.add(written[1])
+        self.owner.stale.add(written[1].removeprefix("new__"))  # a migration remakes a table under that name
         done = super().execute(query, params)
         if outcome == LOST:
             raise sqlite3.OperationalError("the database's answer was lost")
@@ -101,7 +104,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if table == "mirrors_publication":
             rows = [_without_words(dict(zip(names, row, strict=True))) for row in rows]
         elif table == "mirrors_storeprogress":
-            hidden = {names.index("last_error"), names.index("failed_at")}
+            hidden = {names.index(name) for name in FOR_PEOPLE_IN_A_STORE}
             rows = [tuple(value for i, value in enumerate(row) if i not in hidden) for row in rows]
         return hash(frozenset(rows))
 
