@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
 from django.conf import settings
-from django.core.management import execute_from_command_line
+from django.core.management import BaseCommand, ManagementUtility, get_commands
 from django.db import DatabaseError
 
-from almanac.errors import AlmanacError, LocalStateError
+from almanac.errors import AlmanacError, LocalStateError, UsageError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings")
 
@@ -19,7 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings")
 def run(arguments: list[str]) -> None:
     try:
         prepare_home(settings.ALMANAC_HOME)
-        execute_from_command_line(arguments)
+        CommandLine(arguments).execute()
     except AlmanacError as error:
         _stop(f"error: {error.name}: {error}", error.exit_code)
     except DatabaseError as error:
@@ -40,6 +41,19 @@ def run(arguments: list[str]) -> None:
         )
     except KeyboardInterrupt:
         _stop("interrupted", 130)
+
+
+class CommandLine(ManagementUtility):
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        """Django's own answer to an unknown command is right, and its exit code says that the command failed."""
+        known = get_commands()
+        if subcommand in known:
+            return super().fetch_command(subcommand)
+        alike = get_close_matches(subcommand, known, n=1)
+        raise UsageError(
+            f"there is no command '{subcommand}'",
+            advice=f"did you mean '{alike[0]}'?" if alike else "'manage.py help' lists them",
+        )
 
 
 def prepare_home(home: Path) -> None:

@@ -51,15 +51,15 @@ def readiness(checks: Sequence[Check]) -> HttpResponse:
     return problem(
         503,
         "Service Unavailable",
-        f"not so: {'; '.join(named['bad'].values())}. 'manage.py doctor' says more",
+        f"{'; '.join(named['bad'].values())}. 'manage.py doctor' says more",
         failing=named["bad"],
         warnings=named["warn"],
     )
 
 
 def _named(checks: Sequence[Check]) -> dict[str, str]:
-    """Kind → what should be so; addresses, errors and numbers are for operators."""
-    return {check.kind: check.summary for check in checks}
+    """Kind → what should be so and is not; addresses, errors and numbers are for operators."""
+    return {check.kind: f"not so: {check.summary}" for check in checks}
 
 
 @require_safe

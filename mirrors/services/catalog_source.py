@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from almanac.addresses import document_path
+from almanac.lifecycle import SchemaNotice
 from catalog.members import published_regions
 from catalog.reading import ReleaseState
-from catalog.records import Kind
+from catalog.records import Kind, Record
 from catalog.schemas.registry import SCHEMAS
 from catalog.services import audit, releases
 from catalog.services.documents import RenderedDocument, render_release
@@ -43,7 +44,12 @@ class CatalogSource:
             experiments=_running(state),
             objections=list(_refusals(rendered)),
             warnings=[*_waiting(waiting), *_warnings(rendered)],
+            notices=self.notices(release),
         )
+
+    def notices(self, release: int) -> Sequence[SchemaNotice]:
+        known = ReleaseState(release).many(Kind.SCHEMA, list(SCHEMAS))
+        return [_notice(name, record) for name, record in known.items()]
 
     def objections(self, release: int, *, published: int, known: Collection[str]) -> Sequence[Objection]:
         names = {name for name, schema in SCHEMAS.items() if document_path(schema.file) in known}
@@ -75,6 +81,19 @@ def _schema_facts(state: ReleaseState, rendered: set[str]) -> Iterator[SchemaFac
             record = state.get(Kind.SCHEMA, name) or {}
             status = str(record.get("status", "current"))
             yield SchemaFacts(name, document_path(schema.file), status, record.get("sunset"))
+
+
+def _notice(name: str, record: Record) -> SchemaNotice:
+    successor = SCHEMAS.get(record.get("successor", ""))
+    return SchemaNotice(
+        name=name,
+        file=document_path(SCHEMAS[name].file),
+        status=record["status"],
+        deprecated=record.get("deprecated", ""),
+        sunset=record.get("sunset", ""),
+        successor=document_path(successor.file) if successor else "",
+        clients=record.get("clients", {}),
+    )
 
 
 def _waiting(schemas: Collection[str]) -> Iterator[str]:

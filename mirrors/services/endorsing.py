@@ -14,6 +14,7 @@ from mirrors import staging
 from mirrors.models import Publication, SignedFile
 from mirrors.services import ledger
 from mirrors.services.means import Keys, Means
+from mirrors.services.notices import current_notices
 from mirrors.services.plain import afterwards
 from mirrors.services.preparing import Prepared
 from signing.metadata import next_metadata
@@ -72,7 +73,7 @@ def sign(
 def _save_metadata(means: Means, keys: Keys, publication: Publication, release: int, now: datetime) -> None:
     following = next_metadata(
         current=ledger.current_metadata(),
-        contents=ledger.current_contents(),
+        contents=ledger.current_contents(current_notices(means.catalog)),
         release=release,
         keyring=keys,
         now=now,

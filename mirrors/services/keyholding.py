@@ -12,6 +12,7 @@ from almanac.errors import UsageError
 from catalog.services import audit
 from mirrors.services import ledger
 from mirrors.services.means import Means
+from mirrors.services.notices import current_notices
 from signing.ceremony import SigningRequest, completed
 from signing.errors import MissingKeyError
 from signing.keyring import Keyring
@@ -110,7 +111,7 @@ def signing_request(*, means: Means, role: str, release: int, now: datetime) -> 
     try:
         following = next_metadata(
             current=ledger.current_metadata(),
-            contents=ledger.current_contents(),
+            contents=ledger.current_contents(current_notices(means.catalog)),
             release=release,
             keyring=means.open_keys(),
             now=now,

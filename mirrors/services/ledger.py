@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -12,11 +12,11 @@ from typing import Any, Final
 from django.db.models import Max, Q
 
 from almanac.addresses import METADATA_NAME
+from almanac.lifecycle import SchemaNotice
 from catalog.reading import chunks
 from mirrors.contents import Listed, role_contents, role_of
 from mirrors.models import Appearance, Delta, Publication, PublishedDocument, SignedFile
 from mirrors.services.deltas import Changed, MadeDelta, listed_deltas, wanted_bases
-from mirrors.services.notices import current_notices
 from signing.metadata import RoleContent
 
 ROLES_AT_ONCE: Final = 50
@@ -33,8 +33,8 @@ def listed_documents() -> dict[str, PublishedDocument]:
     return {document.path: document for document in PublishedDocument.objects.filter(listed=True)}
 
 
-def current_contents() -> dict[str, RoleContent]:
-    """What the roles should say now."""
+def current_contents(notices: Iterable[SchemaNotice]) -> dict[str, RoleContent]:
+    """What the roles should say now, ``notices`` about the schemas included."""
     deltas = listed_deltas()
     rows = PublishedDocument.objects.filter(listed=True)
     listed = [
@@ -42,7 +42,7 @@ def current_contents() -> dict[str, RoleContent]:
         for path, sha256, length, release in rows.values_list("path", "sha256", "length", "first_release")
     ]
     known = PublishedDocument.objects.values_list("path", flat=True).distinct()
-    return role_contents(listed, known=known, notices=current_notices())
+    return role_contents(listed, known=known, notices=notices)
 
 
 def current_metadata() -> dict[str, bytes]:
@@ -155,7 +155,7 @@ def signed_rows(publication: Publication, files: Mapping[str, bytes]) -> list[Si
 
 def expiries() -> dict[str, datetime]:
     """Role → when its newest signature expires, of every role that is still delegated to."""
-    wanted = {"root", "snapshot", "timestamp", *current_contents()}
+    wanted = {"root", "snapshot", "timestamp", *current_contents(())}
     return {
         role: datetime.fromisoformat(_signed(data)["expires"])
         for role, data in current_metadata().items()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from almanac.lifecycle import SchemaNotice
 from almanac.stores import ObjectNotFoundError, ObjectStore, StoreError
 from mirrors.failpoints import Passing, nothing
 from mirrors.purging.drivers import Purger
@@ -63,6 +64,7 @@ class Rendering:
     experiments: Sequence[str] = ()
     objections: Sequence[Objection] = ()
     warnings: Sequence[str] = ()
+    notices: Sequence[SchemaNotice] = ()
 
 
 class Catalog(Protocol):
@@ -75,6 +77,9 @@ class Catalog(Protocol):
 
     def render(self, release: int, *, known: Collection[str]) -> Rendering:
         """``known`` are the paths that are listed now: an empty document is left out unless it is one of them."""
+
+    def notices(self, release: int) -> Sequence[SchemaNotice]:
+        """What this release says of every schema that it knows, current ones too."""
 
     def objections(self, release: int, *, published: int, known: Collection[str]) -> Sequence[Objection]:
         """What the guards say to this release after the last published one, which listed the paths ``known``."""

@@ -18,7 +18,6 @@ from mirrors.forms import SchemaLine, index_document
 from mirrors.models import Publication, PublishedDocument, SignedFile
 from mirrors.services import ledger
 from mirrors.services.means import Rendering
-from mirrors.services.notices import notices_of
 from mirrors.services.pushing import put_until_it_is_so
 from mirrors.services.uploading import each, lanes
 from signing.metadata import fingerprint
@@ -104,7 +103,7 @@ def afterwards(
 
 def _schema_lines(rendering: Rendering) -> list[SchemaLine]:
     listed = ledger.listed_documents()
-    notices = {notice.name: notice for notice in notices_of(rendering.release)}
+    notices = {notice.name: notice for notice in rendering.notices}
     lines = []
     for schema in rendering.schemas:
         document = listed[schema.path]

@@ -17,6 +17,7 @@ from mirrors.models import Job, Publication
 from mirrors.services import collecting, jobs, leasing, ledger, publishing, stores
 from mirrors.services.leasing import Hold
 from mirrors.services.means import Means
+from mirrors.services.notices import current_notices
 from mirrors.services.preparing import mirrors_changed
 from signing.metadata import outdated
 
@@ -93,7 +94,9 @@ def renewals_due(means: Means, *, now: datetime) -> list[str]:
     expiries = ledger.expiries().items()
     due = {role for role, expires in expiries if means.policy.is_due(role, expires=expires, now=now)}
     due |= outdated(
-        current=ledger.current_metadata(), contents=ledger.current_contents(), keyring=means.open_keys()
+        current=ledger.current_metadata(),
+        contents=ledger.current_contents(current_notices(means.catalog)),
+        keyring=means.open_keys(),
     )
     return sorted(due - set(postponed))
 

@@ -73,7 +73,12 @@ def test_a_database_that_does_not_answer_is_one_line(command, tmp_path):
 
 
 def test_an_unknown_command_and_a_wrong_option_are_wrong_use(tmp_path):
-    assert manage("publsh", home=tmp_path).returncode != 0
+    misspelt = manage("publsh", home=tmp_path)
+    assert (misspelt.returncode, misspelt.stderr) == (
+        2,
+        "error: usage: there is no command 'publsh' — did you mean 'publish'?\n",
+    )
+    assert manage("help", "xyzzy", home=tmp_path).stderr.endswith("— 'manage.py help' lists them\n")
     assert manage("publish", "--nonsense", home=tmp_path).returncode == 2
 
 

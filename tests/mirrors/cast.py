@@ -14,6 +14,7 @@ from tuf.ngclient import Updater
 
 from almanac import dcz
 from almanac.addresses import delta_path, object_path
+from almanac.lifecycle import SchemaNotice
 from almanac.stores import MemoryStore, ObjectNotFoundError, ObjectStore, StoreError
 from mirrors.models import (
     Appearance,
@@ -69,6 +70,9 @@ class PlainCatalog:
             ("global", "eu"),
             objections=list(self.refused),
         )
+
+    def notices(self, release: int) -> Sequence[SchemaNotice]:
+        return ()
 
     def objections(self, release: int, *, published: int, known: object) -> Sequence[Objection]:
         return list(self.guarded)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from almanac.lifecycle import SchemaNotice
 from mirrors.services.means import Document, Objection, Rendering, SchemaFacts
 
 V2 = "catalog/v2/models.yaml"
@@ -63,6 +64,9 @@ class TableCatalog:
             Document.of(path, text.encode()) for path, text in sorted(self.released(release).items())
         ]
         return Rendering(release, documents, [SchemaFacts("v2", V2)])
+
+    def notices(self, release: int) -> Sequence[SchemaNotice]:
+        return ()
 
     def objections(self, release: int, *, published: int, known: Collection[str]) -> Sequence[Objection]:
         return []
