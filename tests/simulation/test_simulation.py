@@ -71,7 +71,14 @@ def test_no_two_faults_drawn_by_lot_break_anything() -> None:
 
 def test_a_publisher_that_was_away_too_long_breaks_nothing() -> None:
     """Interrupted anywhere, then whatever fault: drawn by lot."""
-    bounds = ("--faults=1", "--preemptions=1", "--sample=0.05", "--first=switch", "--seconds=200", "--workers=2")
+    bounds = (
+        "--faults=1",
+        "--preemptions=1",
+        "--sample=0.05",
+        "--first=switch",
+        "--seconds=200",
+        "--workers=2",
+    )
     found = explored("two-publishers", *bounds)
     assert not found["violations"], said(found)
     assert found["schedules"] > 200

@@ -191,7 +191,9 @@ class World:
             before[address] = data
 
     def _check_progress(self, name: str, before: Snapshot | None, found: Snapshot) -> None:
-        if before is None or (not self.conditional and found.versions["timestamp"] < before.versions["timestamp"]):
+        if before is None or (
+            not self.conditional and found.versions["timestamp"] < before.versions["timestamp"]
+        ):
             return  # a write that came too late: nothing hinders it there, and the next tick puts it right
         for role, version in found.versions.items():
             if version < before.versions.get(role, 0):
