@@ -14,12 +14,12 @@ run: install
 ## make test     install what is missing and run every test
 test: install-dev
 	@$(PYTHON) -m tests.services
-	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ## make check    formatting, lint, types, architecture, templates, dependencies, then the tests
 check: install-dev lint types architecture
 	@$(PYTHON) -m tests.services
-	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What failed in the last `make check`, once more and one at a time: tells a broken test from a starved one.
 check-again: lint types architecture

@@ -14,6 +14,7 @@ import pytest
 from tests.services import PORTS, SHARED_DATA, answers
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+LONGEST = ("test_history_replay.py", "test_simulation.py", "test_killed_processes.py", "test_backup.py")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -67,6 +68,18 @@ def chromium() -> Iterator[Any]:
         browser.close()
     if before is None:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files go first, then all with slow tests: the last file then keeps no process waiting for long."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def turn(item: pytest.Item) -> int:
+        if item.path.name in LONGEST:
+            return LONGEST.index(item.path.name)
+        return len(LONGEST) + (item.path not in slow)
+
+    items.sort(key=turn)
 
 
 def pytest_configure() -> None:
