@@ -12,27 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from mirrors import metrics
-from mirrors.checks import Check, Facts, examined, worst
-from mirrors.services.edge import facts_from_settings
-from mirrors.services.observing import Memory, Remembered
+from mirrors.checks import Check, examined, worst
+from mirrors.services.edge import measured, ready
 
-READY_FOR_S: Final = 5.0
-METRICS_FOR_S: Final = 15.0
 FORWARDED: Final = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
-
-_memory = Memory()
-
-
-def _facts() -> Facts:
-    return facts_from_settings(memory=_memory)
-
-
-def _facts_with_public() -> Facts:
-    return facts_from_settings(public=True, memory=_memory)
-
-
-ready = Remembered(_facts, for_s=READY_FOR_S)
-measured = Remembered(_facts_with_public, for_s=METRICS_FOR_S)
 
 
 @require_safe

@@ -13,7 +13,8 @@ from botocore.config import Config
 from django.conf import settings
 
 from almanac.fetch import Fetcher, Limits
-from almanac.stores import store_at
+from almanac.s3_store import Patience, S3Store
+from almanac.stores import ObjectStore, store_at
 from mirrors import failpoints
 from mirrors.checks import Facts
 from mirrors.purging.drivers import CONNECT_S, READ_S
@@ -22,17 +23,26 @@ from mirrors.services.backing_up import Places
 from mirrors.services.catalog_source import CatalogSource
 from mirrors.services.first_start import opener
 from mirrors.services.means import Means
-from mirrors.services.observing import Memory, observe
+from mirrors.services.observing import Memory, Remembered, observe
 from mirrors.verifying.sources import HttpSource
 
 PATIENCE: Final = Limits(connect_s=3.0, read_s=5.0, wall_s=15.0)
 """With our own public address: who asks how we are waits for the answer."""
 
 
-def means_from_settings(environment: Mapping[str, str] | None = None) -> Means:
+THOROUGH: Final = Patience()
+BRIEF: Final = Patience(tries=2, total_s=3.0, connect_s=1.5, read_s=3.0)
+"""With a bucket, where somebody waits for a page; what publishes has more."""
+READY_FOR_S: Final = 5.0
+MEASURED_FOR_S: Final = 15.0
+
+
+def means_from_settings(
+    environment: Mapping[str, str] | None = None, *, patience: Patience = THOROUGH
+) -> Means:
     environment = os.environ if environment is None else environment
     return Means(
-        stores={url: store_at(url) for url in settings.ALMANAC_STORES},
+        stores={url: _store(url, patience) for url in settings.ALMANAC_STORES},
         catalog=CatalogSource(),
         open_keys=opener(settings.KEYS_DIR, settings.KEY_PASSPHRASE),
         base_url=settings.PUBLIC_BASE_URL,
@@ -45,6 +55,10 @@ def means_from_settings(environment: Mapping[str, str] | None = None) -> Means:
     )
 
 
+def _store(url: str, patience: Patience) -> ObjectStore:
+    return S3Store.at(url, patience=patience) if url.startswith("s3://") else store_at(url)
+
+
 def _cloudfront(environment: Mapping[str, str]) -> Any:
     patience = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries={"total_max_attempts": 1})
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
@@ -55,13 +69,20 @@ def facts_from_settings(*, write: bool = False, public: bool = False, memory: Me
     """How we are. ``public`` asks PUBLIC_BASE_URL as well, unless that is this machine's own loopback address."""
     base = settings.PUBLIC_BASE_URL
     return observe(
-        means_from_settings(),
+        means_from_settings(patience=THOROUGH if write else BRIEF),
         keys_folder=settings.KEYS_DIR,
         has_passphrase=settings.KEY_PASSPHRASE is not None,
         write=write,
         public=HttpSource(base, Fetcher(PATIENCE)) if public and not is_loopback(base) else None,
         memory=memory,
     )
+
+
+_memory = Memory()
+ready = Remembered(lambda: facts_from_settings(memory=_memory), for_s=READY_FOR_S)
+"""How this process is."""
+measured = Remembered(lambda: facts_from_settings(public=True, memory=_memory), for_s=MEASURED_FOR_S)
+"""How everything is, the public address included."""
 
 
 def places_from_settings() -> Places:
