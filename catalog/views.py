@@ -10,11 +10,6 @@ from django.views.decorators.http import require_safe
 SCHEMA_FILES = Path(__file__).parent / "schemas" / "files"
 
 
-def json_schema_name(schema: str) -> str:
-    """Under which name a schema's contract lies: ``models-dev``, ``genai-prices-v1``."""
-    return schema.replace("/", "-").replace(".", "-")
-
-
 def _open(response: HttpResponse | FileResponse) -> HttpResponse | FileResponse:
     response["Cache-Control"] = "public, max-age=3600"
     response["Access-Control-Allow-Origin"] = "*"

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from catalog.schemas.registry import SCHEMAS
-from catalog.views import SCHEMA_FILES, json_schema_name
+from catalog.services.comparing import CONTRACTS as SCHEMA_FILES
+from catalog.services.comparing import contract_name as json_schema_name
 from tests.catalog.schemas.histories import aichat_versions, versions
 from tests.catalog.schemas.memory import MemoryCatalog, give_out, take_in
 from tests.catalog.test_importing_over_the_starter import STARTER
