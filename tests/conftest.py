@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.clients.table import pytest_terminal_summary  # noqa: F401  (a hook of the whole run)
 from tests.services import PORTS, SHARED_DATA, answers
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -42,27 +42,31 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
 
 
 def installed(
-    find: Callable[[pytest.TempPathFactory], Path], factory: pytest.TempPathFactory, key: str, name: str
+    find: Callable[[pytest.TempPathFactory], Path],
+    factory: pytest.TempPathFactory,
+    key: str,
+    name: str,
+    table: Table,
 ) -> Path:
     try:
         return find(factory)
     except UnprovenError as reason:
-        Table(folder_of_facts(factory.getbasetemp())).unproven(key, str(reason))
+        table.unproven(key, str(reason))
         if os.environ.get("ALMANAC_REQUIRE_CLIENTS"):
             pytest.fail(f"{name} is unproven here: {reason}")
         pytest.skip(f"{name} is unproven here: {reason}")
 
 
 @pytest.fixture(scope="session")
-def opencode(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(installing.opencode, tmp_path_factory, "opencode", "opencode")
+def opencode(tmp_path_factory: pytest.TempPathFactory, table: Table) -> Path:
+    return installed(installing.opencode, tmp_path_factory, "opencode", "opencode", table)
 
 
 @pytest.fixture(scope="session")
-def codex(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(installing.codex, tmp_path_factory, "codex", "Codex")
+def codex(tmp_path_factory: pytest.TempPathFactory, table: Table) -> Path:
+    return installed(installing.codex, tmp_path_factory, "codex", "Codex", table)
 
 
 @pytest.fixture(scope="session")
-def hermes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(installing.hermes, tmp_path_factory, "hermes", "Hermes Agent")
+def hermes(tmp_path_factory: pytest.TempPathFactory, table: Table) -> Path:
+    return installed(installing.hermes, tmp_path_factory, "hermes", "Hermes Agent", table)

@@ -90,12 +90,12 @@ def test_what_the_gate_stops_would_have_failed_the_update_or_a_calculation(
 
 
 def is_broken(url: str) -> bool:
-    """Its own errors have no one class: whatever is raised where a price was asked for is a failure."""
+    """Fetched as its thread fetches. Its errors have no one class: whatever is raised where a price was asked for counts."""
+    usage = genai_prices.Usage(input_tokens=1000, cache_read_tokens=10)
     try:
-        with updating(url) as update:
-            update.wait(60)
-            for where in ({"provider_id": "acme"}, {"provider_api_url": "https://api.acme.example/v1"}):
-                computed("zeta-9000", input_tokens=1000, cache_read_tokens=10, **where)
+        snapshot = updating(url).fetch()
+        for provider, address in (("acme", None), (None, "https://api.acme.example/v1")):
+            snapshot.calc(usage, "zeta-9000", provider, address, None)
     except Exception:  # noqa: BLE001
         return True
     return False
