@@ -46,13 +46,20 @@ def _nobody_is_asked_for_leave() -> None:
     from mirrors.services.leasing import Hold
 
     Hold.renew = lambda *_args, **_facts: None  # type: ignore[method-assign]
+    _late_rows()
+
+
+def _late_rows() -> None:
+    from mirrors.services.leasing import Hold
+
+    Hold.check = lambda *_args, **_facts: None  # type: ignore[method-assign]
 
 
 def _everybody_gets_the_lease() -> None:
     from mirrors.services import leasing
 
     leasing.acquire = lambda name, *, holder, now: leasing.Hold(name, holder, 1)
-    leasing.Hold.renew = lambda *_args, **_facts: None  # type: ignore[method-assign]
+    _nobody_is_asked_for_leave()
 
 
 def _version_from_the_clock() -> None:
@@ -225,6 +232,7 @@ BUGS = {
         Bug("timestamp before objects", "the commit names what is not there yet", _timestamp_before_objects, found_with=(0, 0)),
         Bug("lease ignored", "two publishers at once", _everybody_gets_the_lease, found_with=(0, 1)),
         Bug("no fencing", "whoever was away too long goes on", _nobody_is_asked_for_leave, found_with=(1, 1), sample=0.05, first="switch"),
+        Bug("late rows", "a row says again what was true before", _late_rows, found_with=(1, 1), sample=0.05, first="switch"),
         Bug("version from the clock", "two publications in one second", _version_from_the_clock, found_with=(0, 0)),
         Bug("mutable name", "a role's file is written over", _mutable_name, found_with=(0, 0)),
         Bug("announced before the commit", "who is told cannot fetch it", _announced_before_the_commit, found_with=(0, 0)),
