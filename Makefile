@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-again lint types architecture bench lock install install-dev explore clean
+.PHONY: help run test check check-again lint types architecture bench kills lock install install-dev explore clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -47,6 +47,10 @@ bench: install-dev
 ## make explore  simulated publications under faults and interruptions, ever more of them (ARGS="--seconds 3600 --workers 2 --seed 7")
 explore: install-dev
 	@$(PYTHON) -m tests.simulation explore $(ARGS)
+
+## make kills    a publisher that edits and publishes, killed at random moments (ARGS="--kills 10000 --workers 2 --seed 7")
+kills: install-dev
+	@$(PYTHON) -m tests.mirrors.random_kills $(ARGS)
 
 ## make lock     write requirements/*.txt anew: hashed, without index addresses
 lock: install-dev

@@ -101,9 +101,11 @@ def progress(request: HttpRequest, publication: Publication) -> dict[str, Any]:
     """How far a publication has come, as its page shows it, and what can be done about it."""
     stopped_by = publication.report.get("stopped_by", [])
     over = publication.finished_at is not None
+    again = publication.report.get("continued_as")
     return {
         "publication": publication,
-        "words": WORDS[publication.state],
+        "words": f"goes on as publication {again}" if again else WORDS[publication.state],
+        "continued_as": again,
         "tone": TONES.get(publication.state, "wait"),
         "over": over,
         "bar": None if publication.state == State.UNCHANGED else bar(publication),

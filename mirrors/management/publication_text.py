@@ -13,7 +13,7 @@ NOTHING = "nothing to publish: the catalog is as published"
 
 def publication_lines(publication: Publication) -> Iterator[str]:
     for finished in publication.report.get("finished", ()):
-        yield f"finished what was interrupted: {finished}"
+        yield f"went before it: {finished}"
     if publication.state == Publication.State.UNCHANGED:
         yield NOTHING
         return

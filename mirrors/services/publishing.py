@@ -122,11 +122,15 @@ def publish(
 
 
 def carry_out(means: Means, asked: Publication, *, wait_s: float = WAIT_S) -> Publication:
-    """Makes a publication that was asked for, after whatever was left unfinished; it may have been made meanwhile."""
+    """Makes a publication that was asked for, after whatever was left unfinished or asked for earlier.
+
+    It may have been made meanwhile.
+    """
     with leasing.held(leasing.PUBLISHER, clock=means.clock, wait_s=wait_s) as hold:
-        finished = finish_unfinished(means, hold)
+        finished = [*finish_unfinished(means, hold), *publish_queued(means, hold, before=asked.number)]
         asked.refresh_from_db()
         if asked.state == State.QUEUED:
+            asked = _in_turn(means, asked, hold)
             run(means, asked, hold)
     if finished:
         asked.report = {**asked.report, "finished": [str(publication) for publication in finished]}
@@ -144,10 +148,12 @@ def preview(means: Means, *, by: str, override: str = "", restores: int | None =
     return prepared and with_deltas(means, prepared, now=now)
 
 
-def publish_queued(means: Means, hold: Hold) -> list[Publication]:
+def publish_queued(means: Means, hold: Hold, *, before: int | None = None) -> list[Publication]:
     """Everything that was asked for, oldest first; one that stops does not keep the others."""
     done = []
-    for publication in Publication.objects.queued():
+    queued = Publication.objects.queued()
+    for waiting in queued if before is None else queued.filter(pk__lt=before):
+        publication = _in_turn(means, waiting, hold)
         try:
             run(means, publication, hold)
         except AlmanacError:
@@ -155,6 +161,32 @@ def publish_queued(means: Means, hold: Hold) -> list[Publication]:
                 raise
         done.append(publication)
     return done
+
+
+def _in_turn(means: Means, asked: Publication, hold: Hold) -> Publication:
+    """Numbers rise in the order in which publications are made: stores, signatures and releases count on it.
+
+    One that was overtaken while it waited, as by a renewal, is made under a new number.
+    """
+    with transaction.atomic():
+        hold.check()
+        newer = Publication.objects.filter(pk__gt=asked.pk, started_at__isnull=False)
+        waiting = Publication.objects.select_for_update().filter(pk=asked.pk, state=State.QUEUED)
+        if not newer.exists() or not waiting.exists():
+            return asked
+        again = Publication.objects.create(
+            reason=asked.reason,
+            requested_by=asked.requested_by,
+            requested_at=asked.requested_at,
+            overrides=asked.overrides,
+            override_reason=asked.override_reason,
+            restores=asked.restores,
+            retries=asked.retries,
+        )
+        waiting.update(
+            state=State.UNCHANGED, finished_at=means.clock(), report={"continued_as": again.number}
+        )
+    return again
 
 
 def finish_unfinished(means: Means, hold: Hold) -> list[Publication]:

@@ -88,7 +88,7 @@ def test_a_change_is_told_with_its_bytes_and_its_delta(operator: Operator) -> No
     paths = {document["path"]: document for document in facts["documents"]}
     assert set(paths) == {"catalog/almanac/v1/catalog.json", "regions/eu/catalog/almanac/v1/catalog.json"}
     assert paths["catalog/almanac/v1/catalog.json"]["delta_bytes"] < 300
-    assert [step for step, _ in facts["steps"]][-1] == "announced"
+    assert [entry["step"] for entry in facts["steps"]][-1] == "collect"
 
 
 def test_no_change_is_nothing_to_publish(operator: Operator) -> None:
@@ -161,9 +161,7 @@ def test_an_unwritable_store_is_one_clear_line(operator: Operator, tmp_path: Pat
     assert operator.code == 16
     assert len(operator.err.strip().splitlines()) == 1
     (tmp_path / "store").unlink()
-    assert re.match(
-        r"finished what was interrupted: publication \d+: release 1 \(announced\)", operator.types("publish")
-    )
+    assert re.match(r"went before it: publication \d+: release 1 \(announced\)", operator.types("publish"))
 
 
 def test_tick_tells_what_it_did(operator: Operator) -> None:

@@ -11,7 +11,7 @@ import pytest
 from almanac.addresses import delta_path, object_path
 from almanac.errors import ClockError, EquivocationError, UsageError
 from mirrors.models import Appearance, Delta, Publication, PublishedDocument, SignedFile
-from mirrors.services import publishing, rolling_back
+from mirrors.services import leasing, publishing, rolling_back
 from mirrors.services.means import Objection
 from mirrors.services.preparing import StoppedError
 from tests.mirrors.cast import ALMANAC, EU, V2, Publisher, Stranger, forget_everything, lines
@@ -323,3 +323,42 @@ def test_the_same_state_keys_and_time_give_the_same_store(tmp_path: Path) -> Non
         publisher.publish()
         stores.append({address: publisher.store.get(address) for address in publisher.store.names()})
     assert stores[0] == stores[1]
+
+
+def test_what_was_asked_for_earlier_is_made_earlier(publisher: Publisher, stranger: Stranger) -> None:
+    """A request that waited is not overtaken by whoever publishes at once: numbers are the order of everything."""
+    publisher.publish()
+    waiting = publishing.request_publication(by="bob", now=publisher.now, override="shrinks", reason="so")
+    publisher.edit(V2, lines(40, changed=3))
+    publication = publisher.publish()
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.release) == (State.ANNOUNCED, 2)
+    assert publication.state == State.UNCHANGED
+    assert publication.report["finished"] == [f"publication {waiting.pk}: release 2 (announced)"]
+    publisher.edit(V2, lines(40, changed=4))
+    assert publisher.publish().release == 3
+    assert stranger.release() == 3
+
+
+def test_one_that_was_overtaken_while_it_waited_is_made_under_a_new_number(
+    publisher: Publisher, stranger: Stranger
+) -> None:
+    """As on PostgreSQL, where a row may appear after one with a higher number was made."""
+    publisher.publish()
+    waiting = publishing.request_publication(by="bob", now=publisher.now, override="shrinks", reason="so")
+    publisher.pass_time(hours=2)
+    renewal = Publication.objects.create(reason="resign", requested_by="tick", requested_at=publisher.now)
+    with leasing.held(leasing.PUBLISHER, clock=publisher.means.clock, wait_s=0) as hold:
+        publishing.run(publisher.means, renewal, hold)
+    publisher.edit(V2, lines(40, changed=3))
+    publisher.pass_time(minutes=1)
+    (made,) = publisher.tick().published
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.report) == (State.UNCHANGED, {"continued_as": made})
+    again = Publication.objects.get(pk=made)
+    assert again.pk > renewal.pk
+    assert (again.release, again.overrides, again.requested_by) == (2, "shrinks", "bob")
+    publisher.edit(V2, lines(40, changed=4))
+    assert publisher.publish().release == 3
+    assert publisher.tick().errors == []
+    assert stranger.release() == 3
