@@ -16,15 +16,20 @@ from tests.mirrors.home import Home
 
 
 @pytest.fixture(scope="session")
-def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Running]:
-    """An Almanac whose catalog holds the marker alone."""
+def marked_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """An installation whose catalog holds the marker alone, and one release of it; to be copied."""
 
     def make(folder: Path) -> None:
         (folder / "home").mkdir()
         Home(folder / "home").python(running.MARKED)
 
-    prepared = Home(made_once(tmp_path_factory, "marked", make) / "home")
-    with running.serving(prepared.copy(tmp_path_factory.mktemp("marked") / "home")) as server:
+    return Home(made_once(tmp_path_factory, "marked", make) / "home")
+
+
+@pytest.fixture(scope="session")
+def marked(marked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Running]:
+    """It runs."""
+    with running.serving(marked_home.copy(tmp_path_factory.mktemp("marked") / "home")) as server:
         yield server
 
 
