@@ -179,7 +179,7 @@ def _commit_noted_before_it_is_made() -> None:
     def push(self: Any) -> None:
         publication = self.publication
         self._committed(next(iter(self.means.stores)))
-        commit(self.means, publication, may_commit=self._may_commit, now=self.now(), again=True)
+        commit(self.means, publication, may_commit=self._may_commit, log=self.log, now=self.now(), again=True)
 
     publishing._Steps._push = push  # type: ignore[method-assign]
 
