@@ -62,6 +62,43 @@ def test_the_marker_of_a_running_almanac_is_read_with_our_limits_and_prices(
     table.proven(mirror.key, run_as=MIRROR)
 
 
+def test_aichat_reads_the_file_that_sync_wrote_where_it_names_the_running_version(
+    marked: Running, tmp_path: Path
+):
+    done = marked.almanac(
+        tmp_path,
+        "sync",
+        "--for",
+        "aichat",
+        "--client-version",
+        "0.30.0",
+        "--region",
+        "eu",
+        AICHAT_CONFIG_DIR=str(tmp_path),
+    )["installed"]
+    written = Path(done["file"]).read_bytes()
+    known = aichat.read_override(written, "0.30.0")
+    assert known is not None
+    assert known.models == aichat.read(marked.document("v2/models.yaml")).models
+    assert aichat.read_override(written, "0.31.0") is None
+
+
+def test_crush_reads_the_file_that_sync_wrote(marked: Running, tmp_path: Path):
+    done = marked.almanac(tmp_path, "sync", "--for", "crush", XDG_DATA_HOME=str(tmp_path))["installed"]
+    assert done["file"] == str(tmp_path / "crush" / "providers.json")
+    written = Path(done["file"]).read_bytes()
+    assert crush.read(written).named(marker.NAME, "id")["context_window"] == marker.CONTEXT
+    assert crush.etag(written) == crush.etag(marked.document("catwalk/v2/providers"))
+    marked.almanac(tmp_path, "sync", "--for", "crush", "--restore", XDG_DATA_HOME=str(tmp_path))
+    assert list((tmp_path / "crush").iterdir()) == []
+
+
+@pytest.mark.parametrize("client", ["gpt4all", "lmstudio", "jan"])
+def test_the_files_for_builds_are_the_published_ones(client: str, marked: Running, tmp_path: Path):
+    done = marked.almanac(tmp_path, "sync", "--for", client)["installed"]
+    assert MIRRORS[client].read(Path(done["file"]).read_bytes()).models != []
+
+
 @pytest.fixture(scope="module")
 def starter() -> MemoryCatalog:
     catalog = MemoryCatalog()

@@ -51,6 +51,22 @@ def read(data: bytes, *, key: str = "provider") -> Known:
     return known
 
 
+def read_override(data: bytes, running: str) -> Known | None:
+    """``models-override.yaml`` as this version reads it; ``None`` where it would silently use its own list."""
+    try:
+        root = yaml.compose(data.decode("utf-8", "replace"), Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return None
+    if not isinstance(root, yaml.MappingNode):
+        return None
+    fields = {_text(name): value for name, value in root.value}
+    if "list" not in fields or _text(fields.get("version", root)) != running:
+        return None
+    known = Known()
+    _blocks(fields["list"], "provider", known)
+    return known
+
+
 def _blocks(root: yaml.SequenceNode, key: str, known: Known) -> None:
     seen: set[str] = set()
     for block in root.value:
