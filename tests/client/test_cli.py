@@ -280,6 +280,80 @@ def test_a_region_of_the_settings_that_is_gone_does_not_hold_up_a_sync(
     assert almanac.json("sync")["warnings"] == []
 
 
+# Another client's own file
+
+LIST = b"- provider: x\n  models:\n    - name: %s\n"
+FOR_AICHAT = ("sync", "--for", "aichat", "--client-version", "0.30.0")
+
+
+@pytest.fixture
+def regional(almanac: Shell) -> Shell:
+    """aichat's document is published for everywhere and for eu, not for de, which lies in eu."""
+    almanac.repository.put("regions/eu/catalog/v2/models.yaml", LIST % b"european")
+    almanac.repository.publish(aichat=LIST % b"global")
+    return almanac
+
+
+@pytest.mark.parametrize(
+    ("region", "name", "path"),
+    [
+        ([], "global", "catalog/v2/models.yaml"),
+        (["--region", "EU"], "european", "regions/eu/catalog/v2/models.yaml"),
+        (["--region", "de"], "european", "regions/eu/catalog/v2/models.yaml"),
+    ],
+)
+def test_sync_for_a_client_takes_the_nearest_published_region(
+    regional: Shell, region: list[str], name: str, path: str
+) -> None:
+    installed = regional.json(*FOR_AICHAT, *region)["installed"]
+    assert installed["address"] == regional.mirror.url + path
+    assert f"name: {name}" in Path(installed["file"]).read_text()
+    code, out, _ = regional(*FOR_AICHAT, *region)
+    assert (code, f"aichat: {installed['file']} is up to date" in out) == (0, True)
+    assert f"AICHAT_SYNC_MODELS_URL={regional.mirror.url}{path}" in out
+
+
+def test_a_client_is_given_what_is_held_when_offline_and_what_it_had_when_restored(regional: Shell) -> None:
+    file = regional.folder / "aichat" / "models-override.yaml"
+    file.parent.mkdir()
+    file.write_text("mine")
+    regional("sync")
+    assert "sync once without --offline" in regional.error(16, *FOR_AICHAT, "--offline")
+    regional(*FOR_AICHAT)
+    written = file.read_bytes()
+    regional("sync", "--for", "aichat", "--restore")
+    assert file.read_text() == "mine"
+    regional.mirror.requests.clear()
+    assert regional.json(*FOR_AICHAT, "--offline")["installed"]["what"] == "written"
+    assert (file.read_bytes(), regional.mirror.requests) == (written, [])
+    (restored,) = regional.json("sync", "--for", "aichat", "--restore")["restored"]
+    assert (restored["file"], restored["what"]) == (str(file), "is again what it was before")
+    assert list(file.parent.iterdir()) == [file]
+    assert "nothing to restore" in regional.error(2, "sync", "--for", "aichat", "--restore")
+
+
+def test_a_document_that_is_not_published_is_said_and_nothing_is_written(synced: Shell) -> None:
+    assert "does not offer" in synced.error(1, "sync", "--for", "jan")
+    assert not (synced.folder / "state" / "clients").exists()
+
+
+def test_a_place_that_is_not_ours_is_refused_before_anybody_is_asked(
+    almanac: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = almanac.folder / "node_modules" / "opencode" / "api.json"
+    monkeypatch.setenv("OPENCODE_MODELS_PATH", str(place))
+    almanac.mirror.requests.clear()
+    assert str(place) in almanac.error(19, "sync", "--for", "opencode")
+    assert almanac.mirror.requests == []
+
+
+def test_a_folder_where_the_file_should_be_is_named_and_the_catalog_is_synced(regional: Shell) -> None:
+    place = regional.folder / "aichat" / "models-override.yaml"
+    place.mkdir(parents=True)
+    assert str(place) in regional.error(16, *FOR_AICHAT)
+    assert regional.json("status")["release"] == 2
+
+
 def test_a_folder_in_the_place_of_the_pointer_is_named_and_not_what_was_to_replace_it(synced: Shell) -> None:
     pointer = synced.folder / "state" / "accepted.json"
     pointer.unlink()
