@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-again lint types architecture bench kills lock install install-dev explore clean
+.PHONY: help run test check check-again lint types architecture bench kills lock install install-dev explore fuzz clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -51,6 +51,10 @@ explore: install-dev
 ## make kills    a publisher that edits and publishes, killed at random moments (ARGS="--kills 10000 --workers 2 --seed 7")
 kills: install-dev
 	@$(PYTHON) -m tests.mirrors.random_kills $(ARGS)
+
+## make fuzz     spoilt real documents against every importer (ARGS="--seconds 3600 --seed 7")
+fuzz: install-dev
+	@PYTHONPATH=client/src $(PYTHON) -m tests.catalog.schemas.fuzzing $(ARGS)
 
 ## make lock     write requirements/*.txt anew: hashed, without index addresses
 lock: install-dev
