@@ -37,7 +37,7 @@ def health(request: HttpRequest) -> Answer | None:
     return Answer(
         "Stores, keys and signatures",
         words,
-        f"{found[0].name}: {found[0].says}",
+        "; ".join(dict.fromkeys(check.kind.replace("-", " ") for check in found)),
         TONES[verdict],
         url,
         "What to do",

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from catalog.models import ChangeRequest, RecordVersion
 from catalog.reading import LiveState
 from catalog.records import Kind
+from catalog.schemas.registry import SCHEMAS
 from tests.factories import lab, offering, region, small_catalog, write
 
 pytestmark = pytest.mark.django_db
@@ -160,9 +161,10 @@ def test_the_starter_catalog_fills_an_empty_catalog_once():
     assert RecordVersion.objects.count() == 0
     told = json.loads(run("loaddemo", "--json"))
     assert told["created"]["entry"] > 100
-    assert LiveState().all(Kind.SCHEMA) == {}
+    assert set(LiveState().all(Kind.SCHEMA)) == set(SCHEMAS)
+    assert {record["membership"] for record in LiveState().all(Kind.SCHEMA).values()} == {"automatic"}
     assert run("loaddemo") == "the catalog is not empty: nothing was loaded\n"
-    assert ChangeRequest.objects.count() == 1
+    assert ChangeRequest.objects.count() == 2
 
 
 def test_a_catalog_with_one_record_is_not_empty():

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.core.management.base import CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from catalog import starter
 from catalog.management.base import PlainCommand, operator
 from catalog.models import RecordVersion
 from catalog.schemas.almanac_v1 import ALMANAC_V1
+from catalog.services.first_schemas import record_schemas
 from catalog.services.imports import import_document
 
 STARTER: Final = Path(starter.__file__).with_name("starter.json")
@@ -24,8 +26,9 @@ class Command(PlainCommand):
         super().add_arguments(parser)
         parser.add_argument("--dry-run", action="store_true", help="say what it would load; write nothing")
 
+    @transaction.atomic
     def work(self, **options: Any) -> None:
-        dry_run = options["dry_run"]
+        dry_run, by, now = options["dry_run"], operator(), timezone.now()
         if RecordVersion.objects.filter(live=True).exists():
             self._say({"loaded": 0}, "the catalog is not empty: nothing was loaded", **options)
             return
@@ -33,10 +36,12 @@ class Command(PlainCommand):
             schema=ALMANAC_V1,
             data=STARTER.read_bytes(),
             source="the starter catalog",
-            by=operator(),
-            now=timezone.now(),
+            by=by,
+            now=now,
             dry_run=dry_run,
         )
+        if not dry_run:
+            record_schemas(by=by, now=now)
         verb = "would load" if dry_run else "loaded"
         created = {**done.report.created}
         told = f"{verb} {done.changes:,} records: {created.get('entry', 0)} models, {created.get('offering', 0)} offerings"
