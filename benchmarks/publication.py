@@ -175,9 +175,8 @@ def _publish() -> tuple[float, float, dict[str, float]]:
 
 
 def step_seconds(steps: Any) -> dict[str, float]:
-    """Seconds since the step before; a publication notes them as moments since its beginning."""
+    """How long each step took, from the log of a publication."""
     found: dict[str, float] = {}
-    before = 0.0
-    for step, moment in steps.items() if isinstance(steps, dict) else steps:
-        found[step], before = moment - before, moment
+    for entry in steps:
+        found[entry["step"]] = found.get(entry["step"], 0.0) + entry.get("seconds", 0.0)
     return found
