@@ -17,11 +17,19 @@ SIZE: Final = 200
 """Lines in a new segment; one is split when it has grown to twice that."""
 _PIECE: Final = "\x1e"
 _FIELD: Final = "\x1f"
+_TAB: Final = "\t"
 JOINTS: Final = {
     "v1": "", "v2": "", "litellm": ",\n", "almanac/v1": ",\n", "models.dev": ",\n", "catwalk": ",",
-    "genai-prices": ",\n", "genai-prices/v1": ",\n",
+    "genai-prices": ",\n", "genai-prices/v1": ",\n", "codex": ",\n", "gpt4all": ",\n", "hermes": ",\n", "jan": ",\n",
+    "jan-v1": ",\n", "lmstudio": ",\n", "openai": ",\n", "openrouter": ",\n",
 }  # fmt: skip
 """What ``assemble`` writes between two lines of one group; the lines of a schema that is not here stay single."""
+ONE_LIST: Final = frozenset(
+    ("litellm", "codex", "gpt4all", "jan", "jan-v1", "lmstudio", "openai", "openrouter")
+)
+"""All their lines are one group."""
+BY_PROVIDER: Final = frozenset(("hermes",))
+"""The third field of a line's order says whose list it is in."""
 
 
 def merged(schema: Schema, lines: Sequence[Line]) -> list[Line]:
@@ -43,7 +51,9 @@ def _group(schema: Schema, line: Line) -> str:
     """Lines of one group are joined; the empty one has no company."""
     if has_blocks(schema):
         return "" if line.key.startswith("provider:") else "members"
-    return "members" if schema.name == "litellm" else line.order[0]
+    if schema.name in BY_PROVIDER:
+        return f"of {line.order.split(_TAB)[2]}"
+    return "members" if schema.name in ONE_LIST else line.order[0]
 
 
 def refresh_segments(schema: Schema, orders: Collection[str] | None, *, size: int = SIZE) -> None:
