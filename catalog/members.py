@@ -54,6 +54,23 @@ def subject(schema: Schema, key: str, state: State, *, automatic: bool) -> Subje
     return found if found is None or not is_native(schema) else _adjusted(schema, found, state)
 
 
+def adjustments_of(schema: Schema, state: State) -> list[tuple[str, str]]:
+    """(subject, what an operator decided) of everything that is adjusted in a schema."""
+    records = state.all(Kind.ADJUSTMENT).values()
+    return sorted((r["subject"], in_words(r)) for r in records if r["schema"] == schema.name)
+
+
+def in_words(adjustment: Record) -> str:
+    """``hidden``, ``held at release 7; sets limit.context``, and why."""
+    held = f"held at release {adjustment['held']['release']}" if "held" in adjustment else ""
+    sets = f"sets {', '.join(adjustment['set'])}" if "set" in adjustment else ""
+    drops = f"leaves out {', '.join(adjustment['drop'])}" if "drop" in adjustment else ""
+    said = "; ".join(
+        part for part in ("hidden" if adjustment.get("hidden") else "", held, sets, drops) if part
+    )
+    return f"{said} ({adjustment['reason']})" if "reason" in adjustment else said
+
+
 def _adjusted(schema: Schema, found: Subject, state: State) -> Subject:
     """With what an operator decided about it, its entry or its provider in this schema."""
     adjustments = state.all(Kind.ADJUSTMENT)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from catalog.admin.counting import how_many
 from catalog.admin.record_admin import RecordAdmin, RowsInline
 from catalog.admin.site import site
+from catalog.columns import adjustment_fields
 from catalog.forms.targeting import (
     AdjustmentForm,
     ArmForm,
@@ -20,6 +21,7 @@ from catalog.forms.targeting import (
     SchemaForm,
     TrialForm,
 )
+from catalog.members import in_words
 from catalog.models import (
     Adjustment,
     Arm,
@@ -171,7 +173,7 @@ class AdjustmentAdmin(RecordAdmin):
     kind = Kind.ADJUSTMENT
     key_fields = ("schema", "subject")
     form = AdjustmentForm
-    list_display = ("subject", "schema", "what", "reason")
+    list_display = ("subject", "schema", "what")
     list_filter = ("schema", "hidden")
     list_select_related = ("schema",)
     search_fields = ("key",)
@@ -183,8 +185,4 @@ class AdjustmentAdmin(RecordAdmin):
 
     @admin.display(description="what")
     def what(self, adjustment: Adjustment) -> str:
-        """``hidden``, ``held at release 7``, ``sets …``, ``leaves out …``."""
-        held = f"held at release {adjustment.held['release']}" if adjustment.held else ""
-        sets = f"sets {', '.join(adjustment.set)}" if adjustment.set else ""
-        drops = f"leaves out {', '.join(adjustment.drop)}" if adjustment.drop else ""
-        return "; ".join(part for part in ("hidden" if adjustment.hidden else "", held, sets, drops) if part)
+        return in_words(adjustment_fields(adjustment))

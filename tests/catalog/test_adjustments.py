@@ -146,8 +146,12 @@ def test_an_import_leaves_the_operators_decision_alone(catalog, tmp_path):
 
 def test_the_explanation_of_a_document_says_who_is_hidden_and_why(catalog, capsys):
     write(adjustment("entry:acme/zeta", hidden=True, reason="it is not tested yet"))
+    held = as_released(schema="v2", member="offering:acme:eta")
+    write(adjustment("offering:acme:eta", held=held, set={"input_price": "9"}, drop=["output_price"]))
     call_command("exportcatalog", "v2", "--explain")
     said = capsys.readouterr().out
+    assert "entry:acme/zeta: hidden (it is not tested yet)" in said
+    assert "offering:acme:eta: held at release 1; sets input_price; leaves out output_price" in said
     assert "offering:acme:zeta: its entry is hidden from this document: it is not tested yet" in said
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from almanac.errors import UsageError
 from catalog.management.base import PlainCommand, schema_named, write_file
-from catalog.members import GLOBAL
+from catalog.members import GLOBAL, adjustments_of
 from catalog.reading import LiveState
 from catalog.records import Kind
 from catalog.rendering import View, render_view
@@ -27,7 +28,9 @@ class Command(PlainCommand):
         )
         parser.add_argument("--output", metavar="FILE", help="write it there")
         parser.add_argument(
-            "--explain", action="store_true", help="list what is left out and why, not the document"
+            "--explain",
+            action="store_true",
+            help="list what is left out and why, and what an operator adjusted, not the document",
         )
 
     def work(self, **options: Any) -> None:
@@ -40,18 +43,24 @@ class Command(PlainCommand):
         if output:
             write_file(output, view.data)
         if options["as_json"]:
-            self.print_json(facts(view, schema.name, region, output))
+            told = facts(view, schema.name, region, output)
+            adjusted = [{"key": key, "says": says} for key, says in adjustments_of(schema, state)]
+            self.print_json({**told, "adjustments": adjusted})
         elif options["explain"]:
-            self._explain(view)
+            self._explain(view, adjustments_of(schema, state))
         elif output:
             self.stderr.write(f"{len(view.lines):,} records, {len(view.data):,} bytes → {output}")
         else:
             self.stdout.write(view.data.decode(), ending="")
 
-    def _explain(self, view: View) -> None:
+    def _explain(self, view: View, adjusted: Sequence[tuple[str, str]]) -> None:
         self.stdout.write(f"{len(view.lines):,} listed, {len(view.omissions):,} left out")
         for omission in view.omissions:
             self.stdout.write(f"{omission.key}: {omission.reason}")
+        if adjusted:
+            self.stdout.write(f"{len(adjusted):,} adjusted by an operator")
+        for key, says in adjusted:
+            self.stdout.write(f"{key}: {says}")
 
 
 def facts(view: View, schema: str, region: str, output: str | None) -> dict[str, object]:
