@@ -169,7 +169,7 @@ class SchemaRecord(TypedDict):
     successor: NotRequired[str]
     """The schema to use instead."""
     clients: NotRequired[dict[str, str]]
-    """Client → the versions that it suits, as ``catalog.client_versions`` reads them: ``{"aichat": ">=0.27.0"}``."""
+    """Client → the versions that it suits, as ``almanac.lifecycle`` reads them: ``{"aichat": ">=0.27.0"}``."""
     complete_list: NotRequired[bool]
     membership: str
     """``automatic`` until something is imported into it, then ``explicit``."""

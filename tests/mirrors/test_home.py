@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import RequestFactory
 
 from mirrors.home import age_in_words, read_published, size_in_words
@@ -90,3 +91,42 @@ def test_what_the_index_says_is_text_and_never_markup(settings, tmp_path):
     settings.ALMANAC_STORES = [f"file://{tmp_path}"]
     (tmp_path / "index.json").write_text(json.dumps({**INDEX, "minisign_key": "<script>alert(1)</script>"}))
     assert "<script>" not in home(RequestFactory().get("/")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("life", "note", "successor"),
+    [
+        ({"status": "current", "sunset": "2027-06-30"}, "", ""),
+        ({"status": "deprecated"}, "", ""),
+        (
+            {
+                "status": "deprecated",
+                "deprecated": "2026-11-20",
+                "sunset": "2027-06-30",
+                "successor": "catalog/b.json",
+            },
+            "Deprecated since 2026-11-20; published until 2027-06-30.",
+            "https://c.example/catalog/b.json",
+        ),
+        (
+            {
+                "status": "retired",
+                "bytes": None,
+                "sha256": None,
+                "target": None,
+                "successor": "catalog/b.json",
+            },
+            "Retired: it is no longer published.",
+            "https://c.example/catalog/b.json",
+        ),
+    ],
+)
+def test_the_page_says_how_long_a_schema_lives_and_what_follows(life, note, successor, now, settings):
+    index = {**INDEX, "schemas": [{**INDEX["schemas"][1], **life}]}
+    published = read_published(json.dumps(index).encode(), base_url="https://c.example", now=now)
+    assert published is not None
+    (row,) = published.rows
+    assert (row.note, row.successor) == (note, successor)
+    page = render_to_string("mirrors/home.html", {"published": published, "base_url": "https://c.example"})
+    assert (f'<a href="{successor}">' in page) is bool(successor)
+    assert ("SHA-256" in page) is (life["status"] != "retired")
