@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-again lint types architecture bench kills lock install install-dev explore fuzz clean
+.PHONY: help run test check check-again lint types architecture bench kills clocks lock install install-dev explore fuzz clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -55,6 +55,13 @@ kills: install-dev
 ## make fuzz     spoilt real documents against every importer (ARGS="--seconds 3600 --seed 7")
 fuzz: install-dev
 	@PYTHONPATH=client/src $(PYTHON) -m tests.catalog.schemas.fuzzing $(ARGS)
+
+## make clocks   the publisher's and the client's tests at other times: -400, +8, +60, +400 days, 2038; needs faketime
+clocks: install-dev
+	@for days in -400 8 60 400 4078; do echo "== $$days days"; \
+		CLOCKS=all CLOCK_SHIFT_DAYS=$$days TZ=UTC faketime -f "$$(printf %+d $$days)d" \
+		$(PYTHON) -m pytest -q -n auto --dist loadfile tests/mirrors tests/client tests/signing \
+		-m "not browser and not service and not slow" $(ARGS) || failed=1; done; test -z "$$failed"
 
 ## make lock     write requirements/*.txt anew: hashed, without index addresses
 lock: install-dev

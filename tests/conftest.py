@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.clients.table import pytest_terminal_summary  # noqa: F401  (a hook of the whole run)
+from tests.clocks import moved
 from tests.services import PORTS, SHARED_DATA, answers
 
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+NOW = moved(datetime(2026, 11, 20, 12, 0, tzinfo=UTC))
 LONGEST = ("test_history_replay.py", "test_simulation.py", "test_killed_processes.py", "test_backup.py")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

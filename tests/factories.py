@@ -9,8 +9,9 @@ from typing import Any
 from catalog.models import ChangeRequest
 from catalog.records import Kind, key_of
 from catalog.services.changes import ProposedChange, propose
+from tests.clocks import moved
 
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = moved(datetime(2026, 11, 20, 8, 0, tzinfo=UTC))
 ALICE = "alice"
 BOB = "bob"
 

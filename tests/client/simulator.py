@@ -30,8 +30,9 @@ from tuf.api.metadata import (
 from tuf.api.serialization.json import JSONSerializer
 
 from almanac import addresses, dcz, keys
+from tests.clocks import moved
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOW = moved(datetime(2026, 11, 20, 12, tzinfo=UTC))
 CATALOG = "catalog/almanac/v1/catalog.json"
 AICHAT = "catalog/v2/models.yaml"
 LIVES = {"root": 365, "targets": 365, "snapshot": 14, "timestamp": 3, "network": 7}

@@ -17,8 +17,9 @@ from signing.delegations import NETWORK, RoleContent, TargetFile, region_delegat
 from signing.keys import Ed25519Signer, Secret
 from signing.metadata import NextMetadata, next_metadata
 from signing.policy import ExpiryPolicy
+from tests.clocks import moved
 
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+NOW = moved(datetime(2026, 11, 20, 12, 0, tzinfo=UTC))
 PURPOSES = ("root", "targets", "publisher", "network", "snapshot", "timestamp")
 
 
