@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.table import pytest_terminal_summary  # noqa: F401  (a hook of the whole run)
+from tests.clients.once import pytest_sessionfinish  # noqa: F401  (a hook of the whole run)
+from tests.clients.table import pytest_terminal_summary  # noqa: F401  (another)
 from tests.clocks import moved
 from tests.services import PORTS, SHARED_DATA, answers
 

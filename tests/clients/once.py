@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
+
+FOLDER: Final = "clients"
 
 
 class UnprovenError(Exception):
@@ -17,7 +21,7 @@ class UnprovenError(Exception):
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
     """One for all processes of this run."""
     own = factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "clients"
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / FOLDER
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -39,3 +43,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
                 raise
             done.touch()
     return folder
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hundreds of megabytes of other people's programs are not kept for the runs after this one."""
+    made = session.config._tmp_path_factory._basetemp  # type: ignore[attr-defined]
+    if made is not None and "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(made / FOLDER, ignore_errors=True)
