@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-again lint types architecture bench kills clocks lock install install-dev explore fuzz clean
+.PHONY: help run test check check-again lint types architecture bench kills main-job clocks lock install install-dev explore fuzz clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -47,6 +47,10 @@ bench: install-dev
 ## make explore  simulated publications under faults and interruptions, ever more of them (ARGS="--seconds 3600 --workers 2 --seed 7")
 explore: install-dev
 	@$(PYTHON) -m tests.simulation explore $(ARGS)
+
+## make main-job every engine at once, each part killed over and over while a client polls (ARGS="--rounds 100 --seed 7")
+main-job: install-dev
+	@$(PYTHON) -m tests.engines.main_job $(ARGS)
 
 ## make kills    a publisher that edits and publishes, killed at random moments (ARGS="--kills 10000 --workers 2 --seed 7")
 kills: install-dev
