@@ -12,6 +12,7 @@ from catalog.admin.site import site
 from catalog.models import ChangeRequest, Release
 
 SIGNS_OUT = ("logout",)
+ONLY_POSTED = ("cancel_publication", "retry_publication")
 NOT_PAGES = ("jsi18n", "autocomplete", "view_on_site", "logout", "app_list", None)
 
 
@@ -42,7 +43,7 @@ def pages() -> list[str]:
     return [
         address
         for name, address in addresses()
-        if name not in NOT_PAGES
+        if name not in (*NOT_PAGES, *ONLY_POSTED)
         and absent not in address
         and "step" not in address
         and not (name or "").endswith("progress")
