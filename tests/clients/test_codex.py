@@ -16,9 +16,10 @@ from tests.catalog.schemas.test_codex import ITEM, document
 from tests.clients import marker
 from tests.clients.cases import cases_of
 from tests.clients.installing import CODEX as VERSION
-from tests.clients.running import Running
+from tests.clients.running import Running, serving
 from tests.clients.serving import DocumentServer
-from tests.clients.table import Table
+from tests.clients.table import REAL, Table
+from tests.mirrors.home import Home
 
 pytestmark = pytest.mark.slow
 
@@ -63,13 +64,32 @@ def test_it_lists_the_marker_of_a_running_almanac_with_our_limits(
     (model,) = listed(codex, tmp_path, BY_ADDRESS.format(url=marked.url))
     assert (model["slug"], model["context_window"]) == (marker.NAME, marker.CONTEXT)
     assert model["input_modalities"] == ["text", "image"]
-    table.proven("codex", run_as="the real client")
+    table.proven("codex", run_as=REAL)
 
 
 def test_it_says_which_version_asks(codex: Path, server: DocumentServer, tmp_path: Path):
     server.body = document(ITEM)
     assert listed(codex, tmp_path, BY_ADDRESS.format(url=server.url)) != []
     assert any(f"client_version={VERSION}" in path for path in server.asked)
+
+
+def test_a_model_that_needs_a_newer_codex_is_not_told_to_this_one(
+    codex: Path, marked_home: Home, tmp_path: Path
+):
+    """It says its version, and a running Almanac leaves out what that version could not serve."""
+    listed_by_us = tmp_path / "models.json"
+    newer = {"slug": "newer", "minimal_client_version": "99.0.0"}
+    older = {"slug": "older", "minimal_client_version": "0.1.0"}
+    listed_by_us.write_bytes(document(ITEM | older, ITEM | newer))
+    home = marked_home.copy(tmp_path / "server")
+    home.manage("importcatalog", "codex", str(listed_by_us))
+    guards = ("--override", "shrink", "--override", "mass-change", "--reason", "two models stand for all")
+    home.manage("publish", *guards)
+    with serving(home) as server:
+        models = listed(codex, tmp_path, BY_ADDRESS.format(url=server.url))
+        assert [model["slug"] for model in models] == ["older"]
+        whole = json.loads(server.document("codex/models.json"))["models"]
+        assert [model["slug"] for model in whole] == ["older", "newer"]
 
 
 def test_it_lists_the_marker_from_the_file_that_sync_wrote(codex: Path, marked: Running, tmp_path: Path):
