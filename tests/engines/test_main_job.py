@@ -20,7 +20,7 @@ def test_every_part_is_killed_once_while_a_client_polls_and_sees_whole_releases_
         with running_or_skipped(service):
             """It is on this machine."""
     deaths = [["first worker", "beat"], ["web", "PostgreSQL"], ["bucket", "second worker", "Redis"]]
-    done = main_job.run(tmp_path, deaths, seed=1, beat_app="tests.engines.quick")
+    done = main_job.run(tmp_path, deaths, seed=1, short=True)
     assert done["kills"] == dict.fromkeys(VICTIMS, 1)
     assert done["acknowledged_edits"] == 4
     assert done["releases_seen"] >= 2
