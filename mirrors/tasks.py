@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from celery import shared_task
+from celery.exceptions import OperationalError
 from django.conf import settings
 from django.db import Error
-from kombu.exceptions import KombuError
 
 from almanac.errors import AlmanacError
 from mirrors.models import Publication
@@ -49,7 +49,7 @@ def wake(publication: Publication) -> None:
         return
     with publish.app.connection_for_write() as broker:
         away: tuple[type[BaseException], ...] = (
-            KombuError,
+            OperationalError,
             OSError,
             *broker.connection_errors,
             *broker.channel_errors,

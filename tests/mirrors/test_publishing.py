@@ -62,7 +62,11 @@ def test_the_index_says_what_is_published(publisher: Publisher, stranger: Strang
     assert list(index) == [
         "format", "release", "published", "schemas", "regions", "experiments", "root_fingerprint", "minisign_key",
     ]  # fmt: skip
-    assert (index["format"], index["release"], index["published"]) == (1, 1, f"{publisher.now:%Y-%m-%dT%H:%M:%SZ}")
+    assert (index["format"], index["release"], index["published"]) == (
+        1,
+        1,
+        f"{publisher.now:%Y-%m-%dT%H:%M:%SZ}",
+    )
     data = publisher.catalog.documents[V2]
     assert index["schemas"][0] == {
         "name": "v2",
