@@ -169,8 +169,8 @@ class Crew:
     def add(self, name: str, command: list[str], **environment: str) -> Supervised:
         log = self.installation.folder / f"{name}.log"
         member = Supervised(name, command, {**self.installation.environment, **environment}, log)
-        self.members[name] = member
         member.start()
+        self.members[name] = member  # only now: until it runs, it is nobody's to start again
         return member
 
     def _keep(self) -> None:
