@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 
 from mirrors.status import problem
 
@@ -13,6 +16,7 @@ DETAILS = {
     400: "The request cannot be understood, or its Host is not one that this server answers for (ALLOWED_HOSTS).",
     403: "This needs an operator who is signed in and may do it.",
     404: "There is nothing at this address.",
+    405: "This address can only be read: GET or HEAD.",
     500: "Something went wrong here. It is in the server's log; nothing was changed.",
 }
 FORGED = (
@@ -34,6 +38,21 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse: 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     return refusal(request, 500)
+
+
+def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Whoever posts to what changes nothing is told so, and not about a missing token."""
+
+    @csrf_exempt
+    @wraps(view)
+    def answer(request: HttpRequest, *args: object, **facts: object) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            return view(request, *args, **facts)
+        refused = refusal(request, 405)
+        refused["Allow"] = "GET, HEAD"
+        return refused
+
+    return answer
 
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  # Django passes it

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from catalog.views import schema_file, schema_files
+from deploy.problems import read_only
 from mirrors.admin import site
 from mirrors.status import measurements, readyz
 from mirrors.views import home
@@ -19,12 +20,12 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", home, name="home"),
-    path("healthz", healthz),
-    path("readyz", readyz),
-    path("metrics", measurements),
-    path("schemas/", schema_files),
-    path("schemas/<slug:name>.json", schema_file),
+    path("", read_only(home), name="home"),
+    path("healthz", read_only(healthz)),
+    path("readyz", read_only(readyz)),
+    path("metrics", read_only(measurements)),
+    path("schemas/", read_only(schema_files)),
+    path("schemas/<slug:name>.json", read_only(schema_file)),
     path("admin/", site.urls),
 ]
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import random
+import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -91,6 +93,19 @@ def test_crush_reads_the_file_that_sync_wrote(marked: Running, tmp_path: Path):
     assert crush.etag(written) == crush.etag(marked.document("catwalk/v2/providers"))
     marked.almanac(tmp_path, "sync", "--for", "crush", "--restore", XDG_DATA_HOME=str(tmp_path))
     assert list((tmp_path / "crush").iterdir()) == []
+
+
+def test_crush_is_told_that_its_own_copy_is_the_newest_whatever_encoding_it_asks_for(marked: Running):
+    address = f"{marked.url}/catalog/catwalk/v2/providers"
+    tag = crush.etag(marked.document("catwalk/v2/providers"))
+    request = urllib.request.Request(address, headers={"If-None-Match": tag, "Accept-Encoding": "gzip"})
+    with pytest.raises(HTTPError) as answer:
+        urllib.request.urlopen(request, timeout=30)
+    answer.value.close()
+    assert answer.value.code == 304
+    other = urllib.request.Request(address, headers={"If-None-Match": '"of-something-else"'})
+    with urllib.request.urlopen(other, timeout=30) as whole:
+        assert whole.status == 200
 
 
 @pytest.mark.parametrize("client", ["gpt4all", "lmstudio", "jan"])

@@ -31,6 +31,14 @@ def test_who_reads_pages_gets_a_page():
     assert "Accept" in answer["Vary"]
 
 
+@pytest.mark.parametrize("address", ["/", "/healthz", "/readyz", "/metrics", "/schemas/", "/schemas/v2.json"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_what_can_only_be_read_says_so_to_whoever_writes(address, method):
+    answer = Client(enforce_csrf_checks=True).generic(method, address)
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert answer["Content-Type"] == "application/problem+json"
+
+
 @pytest.mark.parametrize("host", ["evil.example", "a b", "127.0.0.1:x", ""])
 def test_a_host_that_is_not_ours_is_refused_without_a_word_about_the_server(host):
     answer = Client().get("/", headers={"host": host})

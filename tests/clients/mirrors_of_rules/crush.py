@@ -143,7 +143,8 @@ def written_again(data: bytes) -> bytes:
 
 
 def etag(data: bytes) -> str:
-    return f'"{hashlib.sha256(written_again(data)).hexdigest()[:16]}"'
+    """Sixteen bytes of the SHA-256 of its own copy."""
+    return f'"{hashlib.sha256(written_again(data)).digest()[:16].hex()}"'
 
 
 def _marshal(value: dict[str, Any], table: dict[str, str]) -> str:
