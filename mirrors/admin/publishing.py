@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from almanac.errors import AlmanacError
 from catalog.admin.pending import KindDifference, by_kind, unreleased, waiting
@@ -76,11 +76,13 @@ def _request(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:mirrors_publication_change", args=[asked.pk]))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, number: int) -> HttpResponse:
     """A request to stop it before it is signed; its publisher sees it at the next step."""
     if not may_publish(request):
         raise PermissionDenied
+    if request.method != "POST":  # whoever had to sign in again before it was sent
+        return _page_of(number)
     try:
         cancel_publication(
             number=number, by=request.user.get_username(), now=timezone.now(), catalog=CatalogSource()
@@ -90,11 +92,13 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
     return _page_of(number)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def retry(request: HttpRequest, number: int) -> HttpResponse:
     """What stopped is asked for again; what was interrupted is gone on with."""
     if not may_publish(request):
         raise PermissionDenied
+    if request.method != "POST":
+        return _page_of(number)
     try:
         asked = retry_publication(number=number, by=request.user.get_username(), now=timezone.now())
     except AlmanacError as error:

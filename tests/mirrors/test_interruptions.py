@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +20,7 @@ from mirrors.services import leasing
 from mirrors.services.pushing import ReadBackError
 from signing.errors import MissingKeyError
 from tests.mirrors.cast import ALMANAC, V2, FaultyStore, Publisher, Stranger, lines
+from tests.mirrors.home import ROOT, Home
 
 pytestmark = pytest.mark.django_db
 
@@ -252,3 +259,40 @@ def test_asking_twice_is_asking_once(publisher: Publisher) -> None:
     assert publisher.tick().published == [first.pk]
     assert publisher.tick().published == []
     assert PublishedDocument.objects.get(path=V2, listed=True).first_release == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_a_terminal_ends_with_130_and_the_next_publication_goes_on(tmp_path: Path) -> None:
+    """A real process at a real terminal: what it shows, how it ends, what is left."""
+    home = Home.prepared(tmp_path / "home")
+    home.edit("m3", "Another name")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*home.command, "publish"],
+        cwd=ROOT,
+        env={**home.environment, "ALMANAC_FAILPOINT": "objects-pushed:sleep"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"upload" not in shown:
+        shown += os.read(ours, 4096)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    with suppress(OSError):  # a terminal that is closed at the other end
+        while more := os.read(ours, 4096):
+            shown += more
+    os.close(ours)
+    assert process.returncode == 130
+    text = shown.decode()
+    assert "Traceback" not in text
+    for step in ("cut", "render", "gate", "delta", "sign"):
+        assert re.search(rf"{step} +\d+\.\d\d s", text), text
+    assert "upload    failed" in text
+    assert "interrupted; the next publication or tick goes on from here" in text
+    assert home.stranger().release() == 1
+    facts = home.facts("publish")
+    assert "release 2 (announced)" in facts["finished"][0]
+    assert home.stranger().release() == 2
