@@ -63,7 +63,7 @@ fuzz: install-dev
 ## make clocks   the publisher's and the client's tests at other times: -400, +8, +60, +400 days, 2038; needs faketime
 clocks: install-dev
 	@for days in -400 8 60 400 4078; do echo "== $$days days"; \
-		CLOCKS=all CLOCK_SHIFT_DAYS=$$days TZ=UTC faketime -f "$$(printf %+d $$days)d" \
+		CLOCKS=all CLOCK_SHIFT_DAYS=$$days TZ=UTC faketime -m -f "$$(printf %+d $$days)d" \
 		$(PYTHON) -m pytest -q -n auto --dist loadfile tests/mirrors tests/client tests/signing \
 		-m "not browser and not service and not slow" $(ARGS) || failed=1; done; test -z "$$failed"
 
