@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 PORTS = {"PostgreSQL": 5432, "Redis": 6379, "RabbitMQ": 5672}
-PROGRAMS = ("chromium", "minisign", "zstd", "strace", "nginx", "swift-proxy-server")
+PROGRAMS = ("chromium", "minisign", "zstd", "strace", "nginx", "swift-proxy-server", "faketime")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
