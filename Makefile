@@ -9,7 +9,7 @@ help:
 
 ## make run      start Almanac on 127.0.0.1:8000 (PORT, ALMANAC_HOME change it); nothing is asked, no service is needed
 run: install
-	@exec $(PYTHON) manage.py start
+	@PORT=$${PORT:-8000} exec $(PYTHON) manage.py start
 
 ## make test     install what is missing and run every test
 test: install-dev

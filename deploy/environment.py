@@ -107,6 +107,15 @@ class Environment:
         }
 
 
+def kept_port(file: Path) -> int:
+    """Where this home was last started to serve; other commands then speak of the same address. 8000 if nowhere yet."""
+    try:
+        kept = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return 8000
+    return int(kept) if re.fullmatch(r"[0-9]{1,5}", kept) and 0 < int(kept) < 65536 else 8000
+
+
 def sqlite_at(path: Path) -> dict[str, Any]:
     """SQLite as a server needs it: writers queue up at BEGIN instead of failing at their first write, readers never wait."""
     return {

@@ -6,7 +6,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from deploy.environment import Environment, SettingError
+from deploy.environment import Environment, SettingError, kept_port
 from mirrors.purging.setting import TOKENS, PurgeSettingError, purgers_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -21,7 +21,8 @@ try:
     # Publication.
     ALMANAC_STORES = env.words("ALMANAC_STORE", [f"file://{ALMANAC_HOME / 'store'}"])
     S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL")
-    PORT = env.number("PORT", 8000, low=1, high=65535)
+    PORT_FILE = ALMANAC_HOME / "port"
+    PORT = env.number("PORT", kept_port(PORT_FILE), low=1, high=65535)
     PUBLIC_BASE_URL = env.web_address("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}")
     WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", 2, low=1, high=256)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.environment import Environment, SettingError
+from deploy.environment import Environment, SettingError, kept_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,3 +119,12 @@ def test_a_bad_setting_is_one_line_that_names_it_and_never_a_traceback(name, val
     assert name in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "port"), [("8377\n", 8377), ("", 8000), ("eighty", 8000), ("70000", 8000), ("\xe9", 8000)]
+)
+def test_other_commands_speak_of_the_port_that_the_home_was_started_on(tmp_path, kept, port):
+    assert kept_port(tmp_path / "port") == 8000
+    (tmp_path / "port").write_text(kept, encoding="latin-1")
+    assert kept_port(tmp_path / "port") == port

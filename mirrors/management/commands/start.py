@@ -52,6 +52,7 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         if settings.SECRET_KEY_IS_NEW:
             keep_secret_key(settings.SECRET_KEY_PATH, settings.SECRET_KEY)
+        settings.PORT_FILE.write_text(f"{settings.PORT}\n", encoding="ascii")
         call_command("migrate", verbosity=0, interactive=False)
         collect_assets(settings.ALMANAC_HOME / "static.stamp")
         now = datetime.now(UTC)
