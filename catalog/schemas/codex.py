@@ -25,9 +25,11 @@ from catalog.schemas.json_rules import (
     filled,
     flag,
     list_of,
+    not_empty,
     object_with,
     one_of,
     or_null,
+    small_whole,
     text,
     whole,
 )
@@ -73,6 +75,34 @@ _LENSES: Final = Lenses(
 _OWNS: Final = {lens.field: lens.paths for lens in _LENSES.table} | {"input_modalities": ("modalities",)}
 
 
+_OPTIONAL: Final = (
+    Rule("additional_speed_tiers", list_of(text), "must be a list of texts", needed=False),
+    Rule(
+        "availability_nux",
+        or_null(object_with(Rule("message", text, ""))),
+        "must be null, or an object with a message",
+        needed=False,
+    ),
+    Rule("auto_compact_token_limit", or_null(whole), "must be a whole number or null", needed=False),
+    Rule("effective_context_window_percent", whole, "must be a whole number", needed=False),
+    Rule("comp_hash", or_null(text), "must be text or null", needed=False),
+    Rule("supports_image_detail_original", flag, "must be true or false", needed=False),
+    Rule(
+        "web_search_tool_type",
+        one_of("text", "text_and_image"),
+        "must be text or text_and_image",
+        needed=False,
+    ),
+    Rule(
+        "default_reasoning_summary",
+        one_of("auto", "concise", "detailed", "none"),
+        "must be auto, concise, detailed or none",
+        needed=False,
+    ),
+)
+"""What Codex reads if it is there, and no other field depends on. A field with a default of its own takes no null."""
+
+
 class Codex(JsonList):
     name: str = "codex"
     file: str = "codex/models.json"
@@ -90,11 +120,16 @@ class Codex(JsonList):
         Rule("slug", filled, "must be text, and not empty"),
         Rule("display_name", text, "must be text"),
         Rule("description", or_null(text), "must be text or null", needed=False),
-        Rule("default_reasoning_level", or_null(text), "must be text or null", needed=False),
+        Rule(
+            "default_reasoning_level",
+            or_null(not_empty),
+            "must be null, or text that is not empty",
+            needed=False,
+        ),
         Rule(
             "supported_reasoning_levels",
-            list_of(object_with(Rule("effort", text, ""), Rule("description", text, ""))),
-            "must be a list of objects with effort and description",
+            list_of(object_with(Rule("effort", not_empty, ""), Rule("description", text, ""))),
+            "must be a list of objects with effort (not empty) and description",
         ),
         Rule(
             "shell_type",
@@ -103,7 +138,8 @@ class Codex(JsonList):
         ),
         Rule("visibility", one_of("list", "hide", "none"), "must be list, hide or none"),
         Rule("supported_in_api", flag, "must be true or false"),
-        Rule("priority", whole, "must be a whole number"),
+        Rule("priority", small_whole, "must be a whole number within 32 bits"),
+        *_OPTIONAL,
         Rule(
             "upgrade",
             or_null(object_with(Rule("model", text, ""), Rule("migration_markdown", text, ""))),

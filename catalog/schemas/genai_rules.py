@@ -20,6 +20,9 @@ FAILS: Final = "the whole update would fail"
 CLAUSES: Final = ("equals", "starts_with", "ends_with", "contains", "regex", "or", "and")
 _DECIMAL: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+"""The only one of Python's spellings of a day that the client reads too."""
+
 
 def provider_problems(provider: Mapping[str, Json]) -> Iterator[Problem]:
     """A provider without its models."""
@@ -59,9 +62,7 @@ def model_problems(model: Json, *, computes: bool = True) -> Iterator[Problem]:
         if not isinstance(model.get(field, ""), str | None):
             yield "stop", f"{field} must be text: {FAILS}"
     window = model.get("context_window")
-    if window is not None and not (
-        isinstance(window, Number) and window.value == window.value.to_integral_value()
-    ):
+    if window is not None and not _is_whole(window):
         yield "stop", f"context_window must be a whole number: {FAILS}"
     if not isinstance(model.get("deprecated", False), bool | None):
         yield "stop", f"deprecated: write true or false, else {FAILS}"
@@ -137,6 +138,13 @@ def _is_amount(value: Json) -> bool:
     return isinstance(value, Number) and (not value.text.startswith("-") or value.value == 0)
 
 
+def _is_whole(value: Json) -> bool:
+    """``1000.0`` counts as 1000, within the 64 bits of the client's reader."""
+    if not isinstance(value, Number) or not -(2**63) <= value.value < 2**63:
+        return False
+    return value.value == value.value.to_integral_value()
+
+
 def _is_start(value: Json) -> bool:
     return isinstance(value, Number) and value.is_integer and not value.text.startswith("-")
 
@@ -144,7 +152,10 @@ def _is_start(value: Json) -> bool:
 def _constraint_problems(constraint: Json, where: str) -> Iterator[Problem]:
     fields = constraint if isinstance(constraint, dict) else {}
     if set(fields) == {"start_date"}:
-        fits = _reads(date.fromisoformat, fields["start_date"])
+        stated = fields["start_date"]
+        fits = (
+            isinstance(stated, str) and bool(_DATE.fullmatch(stated)) and _reads(date.fromisoformat, stated)
+        )
     else:
         fits = set(fields) == {"start_time", "end_time"} and all(
             _reads(time.fromisoformat, each) for each in fields.values()

@@ -61,6 +61,11 @@ def filled(value: Json) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def not_empty(value: Json) -> bool:
+    """Text of at least one character, be it a blank."""
+    return isinstance(value, str) and value != ""
+
+
 def flag(value: Json) -> bool:
     return isinstance(value, bool)
 
@@ -68,6 +73,11 @@ def flag(value: Json) -> bool:
 def whole(value: Json) -> bool:
     """A whole number as Rust's and Go's readers want it: neither point nor exponent, within 64 bits."""
     return isinstance(value, Number) and value.is_integer and -(2**63) <= int(value.text) < 2**63
+
+
+def small_whole(value: Json) -> bool:
+    """A whole number within 32 bits."""
+    return isinstance(value, Number) and whole(value) and -(2**31) <= int(value.text) < 2**31
 
 
 def count(value: Json) -> bool:

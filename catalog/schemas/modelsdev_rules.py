@@ -63,6 +63,8 @@ def model_problems(model: Json) -> Iterator[Problem]:
         yield "stop", f"id is missing: {CRASH}"
     if not isinstance(model.get("name"), str):
         yield "stop", f"name is missing: {VANISH}"
+    if not isinstance(model.get("family", ""), str):
+        yield "stop", f"family must be text: {VANISH}"
     yield from _limit_problems(model.get("limit"))
     for field in _FLAGS:
         if field in model and not isinstance(model[field], bool):

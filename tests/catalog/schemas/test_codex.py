@@ -112,10 +112,32 @@ def test_words_that_steer_the_model_are_stopped_until_they_are_reviewed():
         ("context_window", 1e30), ("context_window", "424242"), ("max_context_window", 1.5),
         ("input_modalities", ["pdf"]), ("input_modalities", None), ("upgrade", {"model": "x"}),
         ("service_tiers", ["fast"]), ("apply_patch_tool_type", "function"), ("description", 1),
+        ("priority", 2**31), ("priority", -(2**31) - 1), ("default_reasoning_level", ""),
+        ("supported_reasoning_levels", [{"effort": "", "description": "Fast"}]),
+        ("additional_speed_tiers", "fast"), ("additional_speed_tiers", [1]), ("availability_nux", "new"),
+        ("auto_compact_token_limit", "1"), ("auto_compact_token_limit", 1.5), ("auto_compact_token_limit", 2**63),
+        ("effective_context_window_percent", "95"), ("effective_context_window_percent", 95.5),
+        ("comp_hash", 1), ("supports_image_detail_original", "true"), ("supports_image_detail_original", 1),
+        ("web_search_tool_type", "video"), ("default_reasoning_summary", "long"),
     ],
 )  # fmt: skip
 def test_the_gate_stops_what_would_empty_the_list(field: str, value: Any):
     assert any(reason.startswith(field) for reason in stops(changed(field, value)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("priority", 2**31 - 1), ("priority", -(2**31)), ("default_reasoning_level", None),
+        ("default_reasoning_level", "high"), ("additional_speed_tiers", []), ("additional_speed_tiers", ["fast"]),
+        ("availability_nux", None), ("availability_nux", {"message": "New."}), ("auto_compact_token_limit", None),
+        ("auto_compact_token_limit", 2**63 - 1), ("effective_context_window_percent", 95), ("comp_hash", None),
+        ("comp_hash", "1"), ("supports_image_detail_original", True), ("web_search_tool_type", "text_and_image"),
+        ("default_reasoning_summary", "none"),
+    ],
+)  # fmt: skip
+def test_the_gate_passes_what_codex_reads(field: str, value: Any):
+    assert stops(changed(field, value)) == []
 
 
 def test_the_gate_stops_a_document_of_another_shape():

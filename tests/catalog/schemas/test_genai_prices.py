@@ -246,6 +246,7 @@ def prices(**units: Any) -> dict[str, Any]:
         (match(regex="a" * 201), "match.regex has more than 200 characters"),
         (match(regex="(a+)+$"), "match.regex repeats what repeats itself"),
         (model_with(context_window=1.5), "context_window must be a whole number"),
+        (model_with(context_window=1e308), "context_window must be a whole number"),
         (model_with(deprecated="yes"), "deprecated: write true or false"),
         (model_with(name=1), "name must be text"),
         (model_with(prices=...), "prices is missing or empty"),
@@ -253,6 +254,10 @@ def prices(**units: Any) -> dict[str, Any]:
         (model_with(prices=[{"constraint": None}]), "prices[0] must have prices"),
         (
             model_with(prices=[{"prices": {"input_mtok": 1}, "constraint": {"start_date": "soon"}}]),
+            "prices[0].constraint is a start_date",
+        ),
+        (
+            model_with(prices=[{"prices": {"input_mtok": 1}, "constraint": {"start_date": "20260101"}}]),
             "prices[0].constraint is a start_date",
         ),
         (
@@ -316,6 +321,11 @@ def test_a_provider_that_would_break_the_client_is_stopped(head: dict[str, Any],
 )
 def test_a_document_that_the_client_would_refuse_is_stopped(data: bytes, reason: str):
     assert any(reason in each for each in stops(data))
+
+
+@pytest.mark.parametrize("window", [1000, 1000.0, None])
+def test_a_context_window_that_the_client_reads_is_no_problem(window: float | None):
+    assert stops(document(model_with(context_window=window))) == []
 
 
 def test_what_only_counts_as_free_or_is_unknown_is_warned_of():

@@ -338,6 +338,8 @@ BAD_MODELS: list[tuple[Any, str]] = [
     (None, "is not an object"),
     (model_with(id=...), "id is missing"),
     (model_with(name=None), "name is missing"),
+    (model_with(family=5), "family must be text"),
+    (model_with(family=["zeta"]), "family must be text"),
     (model_with(limit=...), "limit is missing"),
     (model_with(limit={"output": 1}), "limit.context must be a number"),
     (model_with(limit={"context": "128000", "output": 1}), "limit.context must be a number"),
