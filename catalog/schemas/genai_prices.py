@@ -189,5 +189,5 @@ def _missing(subject: Subject) -> str:
     return "what its provider's requests are recognised by is not known"
 
 
-GENAI_V1: Final = GenaiPrices("genai-prices/v1", "v1", "genai-prices 0.0", FIRST_VERSION)
-GENAI_V2: Final = GenaiPrices("genai-prices", "v2", "genai-prices 0.2", frozenset(SHARED))
+GENAI_V1: Final = GenaiPrices("genai-prices/v1", "v1", "genai-prices before 0.1", FIRST_VERSION)
+GENAI_V2: Final = GenaiPrices("genai-prices", "v2", "genai-prices 0.1 to 0.2", frozenset(SHARED))

@@ -20,12 +20,13 @@ from almanac.addresses import document_path
 from almanac.errors import LocalStateError
 from almanac.lifecycle import version_of
 from almanac.variants import kept_bounds, variant_path
-from catalog.members import GLOBAL, ancestry, is_available, is_native, published_regions
+from catalog.members import GLOBAL, ancestry, has_blocks, is_available, is_native, published_regions
 from catalog.models import DocumentLine, DocumentState
 from catalog.reading import ReleaseState, chunks, loaded
 from catalog.records import Kind
 from catalog.rendering import not_offered
 from catalog.schemas.base import Finding, Line, Omission, Schema, VersionedSchema
+from catalog.schemas.json_blocks import HEAD
 from catalog.services.lines import refresh_lines, renderer_fingerprint
 from catalog.services.segments import SIZE, Pieces
 from catalog.services.touching import Changes
@@ -44,6 +45,8 @@ class RenderedDocument:
     sha256: str
     length: int
     members: int
+    lists_nothing: bool
+    """True too of heads of providers' blocks with no model in them."""
     changed: bool
     """False when it has the bytes that this view had in the release before."""
     findings: tuple[Finding, ...]
@@ -180,6 +183,7 @@ class _SchemaRendering:
             sha256=state.sha256,
             length=state.length,
             members=state.members,
+            lists_nothing=state.members <= len(self._heads and self._heads - self._hidden(view)),
             changed=changed,
             findings=tuple(Finding(*finding) for finding in state.findings),
             read_omissions=lambda: self._omissions(view),
@@ -193,8 +197,8 @@ class _SchemaRendering:
         return DocumentState(schema=self.schema.name, region=view.key, **self.judged[hidden])
 
     def _is_empty(self, view: _View) -> bool:
-        listed = DocumentLine.objects.filter(schema=self.schema.name, omission="").count()
-        return listed <= len(self._hidden(view) & self._listed_restricted)
+        listed = DocumentLine.objects.filter(schema=self.schema.name, omission="").count() - len(self._heads)
+        return listed <= len((self._hidden(view) & self._listed_restricted) - self._heads)
 
     def _hidden(self, view: _View) -> Hidden:
         return self._not_offered(view.region) | self._too_new(view.bound)
@@ -232,6 +236,13 @@ class _SchemaRendering:
         return [
             Line(*row) for row in rows.values_list("order", "key", "text", "tail").iterator(chunk_size=10_000)
         ]
+
+    @cached_property
+    def _heads(self) -> Hidden:
+        if not has_blocks(self.schema):
+            return frozenset()
+        rows = DocumentLine.objects.filter(schema=self.schema.name, omission="", key__startswith=HEAD)
+        return frozenset(rows.values_list("key", flat=True))
 
     @cached_property
     def _restricted(self) -> dict[str, Mapping[str, Any]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from mirrors.models import Publication
-from mirrors.services.preparing import Prepared
+from mirrors.services.preparing import Prepared, StoppedError
 
 NOTHING = "nothing to publish: the catalog is as published"
+NAMED: Final = 20
+"""Objections that are listed for people; ``--json`` has all of them."""
 
 
 def publication_lines(publication: Publication) -> Iterator[str]:
@@ -33,6 +35,16 @@ def preview_lines(prepared: Prepared | None) -> Iterator[str]:
         return
     yield f"would publish release {prepared.release}"
     yield from report_lines(prepared.report())
+
+
+def stopped_lines(stop: StoppedError) -> Iterator[str]:
+    """Each objection on a line of its own, and last what to do."""
+    for number, objection in enumerate(stop.objections[:NAMED]):
+        start = f"error: {stop.name}:" if number == 0 else " "
+        yield f"{start} guard {objection.guard}: {objection.reason} ({objection.where})"
+    if len(stop.objections) > NAMED:
+        yield f"  and {len(stop.objections) - NAMED} more"
+    yield f"  {stop.advice}"
 
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:

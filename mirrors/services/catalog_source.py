@@ -33,7 +33,9 @@ class CatalogSource:
 
     def render(self, release: int, *, known: Collection[str]) -> Rendering:
         everything = render_release(release=release, schemas=SCHEMAS)
-        rendered = [document for document in everything if document.members or document.path in known]
+        rendered = [
+            document for document in everything if document.path in known or not document.lists_nothing
+        ]
         waiting = {document.schema for document in everything} - {document.schema for document in rendered}
         state = ReleaseState(release)
         return Rendering(

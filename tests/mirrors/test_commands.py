@@ -22,6 +22,7 @@ from mirrors.services.publishing import request_publication
 from signing.keyring import Keyring
 from signing.sealing import Strength
 from tests import factories as f
+from tests.catalog.schemas.test_codex import ITEM as CODEX_ITEM
 from tests.factories import removed, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -276,3 +277,39 @@ def test_going_back_to_before_a_document_was_first_listed_takes_it_away_again(
     assert not (tmp_path / "store/catalog/v2/models.yaml").exists()
     operator.types("verifystore")
     assert operator.code == 0
+
+
+def test_a_list_for_codex_alone_is_published_and_what_it_cannot_fill_is_left_out(
+    operator: Operator, tmp_path: Path
+) -> None:
+    """Codex's list knows no price: a list of prices with a provider and no model in it would be refused."""
+    write(
+        removed(Kind.OFFERING, *(f"acme:m{n}" for n in range(40))),
+        f.provider("openai", api="https://api.openai.com/v1"),
+    )
+    (tmp_path / "models.json").write_text(json.dumps({"models": [CODEX_ITEM]}))
+    operator.types("importcatalog", "codex", str(tmp_path / "models.json"))
+    told = operator.types("publish")
+    assert operator.code == 0, operator.err
+    assert (tmp_path / "store/catalog/codex/models.json").exists()
+    for name in ("genai-prices", "genai-prices/v1"):
+        assert f"{name} lists nothing yet" in told
+    assert not (tmp_path / "store/catalog/genai-prices").exists()
+
+
+def test_every_objection_is_told_twenty_to_people_and_all_to_programs(
+    operator: Operator, tmp_path: Path
+) -> None:
+    unfit = [CODEX_ITEM | {"slug": f"m{n:02}", "priority": 2**31} for n in range(25)]
+    (tmp_path / "models.json").write_text(json.dumps({"models": unfit}))
+    operator.types("importcatalog", "codex", str(tmp_path / "models.json"))
+    operator.types("publish")
+    lines = operator.err.strip().splitlines()
+    assert lines[0].startswith("error: guard: guard parser: Codex 0.169 would not take")
+    assert sum("priority must be" in line for line in lines) == 20
+    assert lines[20].strip() == "and 30 more"
+    assert lines[21].strip() == "this cannot be overridden: correct it and publish again"
+    facts = json.loads(operator.types("publish", "--json"))
+    assert operator.code == facts["exit_code"] == 19
+    assert len(facts["objections"]) == 50, "of the list and of the one for older clients"
+    assert not Release.objects.exists()

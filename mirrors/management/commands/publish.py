@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from catalog.guards import GUARDS
 from mirrors.management.base import PlainCommand
-from mirrors.management.publication_text import preview_lines, publication_lines
+from mirrors.management.publication_text import preview_lines, publication_lines, stopped_lines
 from mirrors.management.watching import TerminalProgress
 from mirrors.services.edge import means_from_settings
+from mirrors.services.preparing import StoppedError
 from mirrors.services.publishing import preview, publish
 
 
@@ -37,6 +38,14 @@ class Command(PlainCommand):
         )
 
     def work(self, **options: Any) -> None:
+        try:
+            self._publish(**options)
+        except StoppedError as stop:
+            if options["as_json"]:
+                self.print_json({**stop.as_json(), "objections": [asdict(each) for each in stop.objections]})
+            self._fail("\n".join(stopped_lines(stop)), stop.exit_code)
+
+    def _publish(self, **options: Any) -> None:
         as_json, dry_run, reason = options["as_json"], options["dry_run"], options["reason"]
         means = replace(means_from_settings(), watching=TerminalProgress(self))
         guards = ",".join(options["override"])
