@@ -9,5 +9,5 @@ trap 'rm -rf "$home"' EXIT
 "$home/venv/bin/uv" pip install --quiet --python "$home/venv/bin/python" --require-hashes -r requirements/dev.txt ||
     "$home/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 "$home/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./client
-"$home/venv/bin/python" -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not browser and not slow and not history" ||
-    "$home/venv/bin/python" -m pytest -q --last-failed --last-failed-no-failures none -m "not browser and not slow and not history"
+"$home/venv/bin/python" -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not browser and not slow and not history" tests/client tests/signing tests/catalog ||
+    "$home/venv/bin/python" -m pytest -q --last-failed --last-failed-no-failures none -m "not browser and not slow and not history" tests/client tests/signing tests/catalog
