@@ -32,7 +32,7 @@ HIDES = (
     "name is missing", "limit.context must be a number", "limit.output must be a number", "limit.input must be a number",
     "tool_call: write true or false", "status must be one of", "cost.input must be a number",
     "cost.cache_read must be a number", "a tier is an object", "write tier.type context",
-    "tier.size must be a whole number", "cost.tiers.output is missing",
+    "tier.size must be a whole number", "cost.tiers.output is missing", "family must be text",
 )  # fmt: skip
 """One such model, and its provider's whole list is gone. What else the gate stops is shown, and then misused."""
 NEGATIVE = model_with(cost={"input": -1, "output": 1})
