@@ -136,11 +136,10 @@ def test_a_worker_killed_in_the_middle_of_a_publication_is_replaced(site: Site) 
     site.check(name)
 
 
-def test_all_services_killed_while_the_catalog_is_cut_and_rendered(site: Site) -> None:
+def test_all_services_killed_at_whatever_step_the_publication_is(site: Site) -> None:
+    """Mostly while the catalog is cut and rendered, which takes longest; a quick worker may be further."""
     name = site.edit_and_ask()
-    wait_until(
-        lambda: {"preparing", "signed"} & set(site.installation.states()), "the publication is under way"
-    )
+    wait_until(lambda: site.installation.states()[-1] != "queued", "the publication is under way")
     for service in site.services.values():
         service.kill()
     for service in site.services.values():

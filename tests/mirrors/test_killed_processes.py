@@ -108,7 +108,7 @@ def test_killed_at_each_call_that_makes_something_durable(homes: Iterator[Home],
         jobs = [(when, next(homes)) for when in range(1, points + 1, DURABLE_CALLS[call])]
         killed = list(pool.map(killed_and_recovered, jobs))
     print(f"{call}: killed at {sum(killed)} of {len(jobs)} calls")
-    assert sum(killed) >= 0.7 * len(jobs)
+    assert sum(killed) >= len(jobs) / 2
 
 
 def counted(strace: str, home: Home, call: str) -> int:
