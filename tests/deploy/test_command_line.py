@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_a_first_start_that_stops_midway_leaves_no_operator_whose_password_nobod
     done = manage("start", home=tmp_path, **surroundings)
     assert done.returncode == 16, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: store: ")
-    with sqlite3.connect(tmp_path / "almanac.sqlite3") as database:
+    with closing(sqlite3.connect(tmp_path / "almanac.sqlite3")) as database:
         assert database.execute("SELECT count(*) FROM auth_user").fetchone() == (0,)
     assert not (tmp_path / "secret_key").exists()  # it is kept elsewhere, where it was given from
 

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,13 @@ def immutable(home: Home) -> dict[str, bytes]:
 
 
 def signed(home: Home) -> dict[tuple[str, int | None, str], bytes]:
-    with sqlite3.connect(home.folder / "almanac.sqlite3") as database:
+    with closing(sqlite3.connect(home.folder / "almanac.sqlite3")) as database:
         rows = database.execute("SELECT role, version, address, data FROM mirrors_signedfile").fetchall()
     return {(role, version, address): bytes(data) for role, version, address, data in rows}
 
 
 def releases(home: Home) -> list[int]:
-    with sqlite3.connect(home.folder / "almanac.sqlite3") as database:
+    with closing(sqlite3.connect(home.folder / "almanac.sqlite3")) as database:
         query = "SELECT release FROM mirrors_publication WHERE state = 'announced' AND release IS NOT NULL ORDER BY 1"
         return [row[0] for row in database.execute(query)]
 
