@@ -262,10 +262,12 @@ def running(kind: Callable[[], Service]) -> Iterator[Service]:
 
 @contextmanager
 def running_or_skipped(kind: Callable[[], Service]) -> Iterator[Service]:
-    """For tests: where the program is missing, they are left out and say why."""
+    """For tests: where the program is missing, they are left out and say why, or fail where all must be there."""
     try:
         service = kind()
     except Absent as reason:
+        if os.environ.get("ALMANAC_REQUIRE_SERVICES"):
+            pytest.fail(str(reason))
         pytest.skip(str(reason))
     try:
         service.start()
